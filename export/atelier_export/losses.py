@@ -1,0 +1,128 @@
+"""The perceptual loss of Gatys et al. 2016, "Image Style Transfer Using CNNs" (CVPR).
+
+The distances are relative to the target's own energy, so that each is near 1 for an unrelated
+picture whatever the layer, the painting or the size, and the weights mean the same everywhere.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from atelier_export.vgg import VGG19
+
+CONTENT_LAYER = "relu4_2"
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """G = F Fᵀ / (H W): the correlations of channels (Gatys et al. 2016, eq. 3).
+
+    Args:
+        features: (B, C, H, W).
+
+    Returns:
+        (B, C, C) in float32; divided by H W, so that pictures of different sizes compare.
+    """
+    batch, channels, height, width = features.shape
+    with torch.autocast(features.device.type, enabled=False):
+        flat = features.float().reshape(batch, channels, height * width)
+        return flat @ flat.transpose(1, 2) / (height * width)
+
+
+def content_distance(features: Tensor, target: Tensor) -> Tensor:
+    """|F(o) − F(p)|² / |F(p)|² per picture (Gatys et al. 2016, eq. 1, made relative).
+
+    Args:
+        features: (B, C, H, W), activations of the output.
+        target: (B, C, H, W), activations of the photograph.
+
+    Returns:
+        (B,) in float32.
+    """
+    target = target.float()
+    difference = (features.float() - target).square().sum(dim=(1, 2, 3))
+    return difference / target.square().sum(dim=(1, 2, 3))
+
+
+def style_distance(grams: list[Tensor], targets: list[Tensor]) -> Tensor:
+    """The mean over layers of |G(o) − G(s)|² / |G(s)|² (Gatys et al. 2016, eq. 4 and 5, relative).
+
+    Args:
+        grams: One (B, C, C) a layer, of the output.
+        targets: One (B, C, C) a layer, of the painting.
+
+    Returns:
+        (B,) in float32.
+    """
+    layers = [
+        (gram - target).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2))
+        for gram, target in zip(grams, targets, strict=True)
+    ]
+    return torch.stack(layers).mean(dim=0)
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Mean absolute difference of neighbouring pixels, down plus across.
+
+    The regulariser of Johnson et al. 2016, section 3.2, with absolute in place of squared
+    differences, which would punish the edges of strokes most.
+
+    Args:
+        image: (B, C, H, W).
+
+    Returns:
+        (B,), in the units of the picture.
+    """
+    vertical = (image[:, :, 1:] - image[:, :, :-1]).abs().mean(dim=(1, 2, 3))
+    horizontal = (image[:, :, :, 1:] - image[:, :, :, :-1]).abs().mean(dim=(1, 2, 3))
+    return vertical + horizontal
+
+
+@dataclass(frozen=True)
+class Distances:
+    """The terms of the perceptual loss, one value a picture, (B,) each, without their weights."""
+
+    content: Tensor
+    style: Tensor
+    variation: Tensor
+
+
+class PerceptualLoss(nn.Module):
+    """Distances of repainted pictures from their photographs and their styles' paintings."""
+
+    def __init__(self, vgg: VGG19, paintings: list[Tensor]) -> None:
+        """Computes the Gram matrices of the paintings once.
+
+        Args:
+            vgg: The loss network, on the device that is to be used.
+            paintings: One (3, H, W) a style, RGB in 0..1, of any size from 16×16.
+        """
+        super().__init__()
+        self.vgg = vgg
+        grams = []
+        for painting in paintings:
+            with torch.no_grad():
+                features = vgg(painting[None].to(vgg.mean.device), STYLE_LAYERS)
+            grams.append([gram_matrix(features[layer])[0] for layer in STYLE_LAYERS])
+        self.targets = [torch.stack(layer) for layer in zip(*grams, strict=True)]  # (S, C, C) each
+
+    def forward(self, output: Tensor, photograph: Tensor, style: Tensor) -> Distances:
+        """Measures a batch.
+
+        Args:
+            output: (B, 3, H, W), RGB in 0..1.
+            photograph: (B, 3, H, W), RGB in 0..1.
+            style: (B,) int64, the number of each picture's style.
+        """
+        with torch.no_grad():
+            target = self.vgg(photograph, (CONTENT_LAYER,))[CONTENT_LAYER]
+        features = self.vgg(output, (*STYLE_LAYERS, CONTENT_LAYER))
+        return Distances(
+            content_distance(features[CONTENT_LAYER], target),
+            style_distance(
+                [gram_matrix(features[layer]) for layer in STYLE_LAYERS],
+                [layer[style] for layer in self.targets],
+            ),
+            total_variation(output.float()),
+        )

@@ -1,0 +1,132 @@
+"""Pictures for training: photographs from a folder or a tar archive, paintings from a folder."""
+
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One encoded picture: a file, or a stretch of a tar archive."""
+
+    name: str
+    file: Path
+    offset: int
+    size: int
+
+    def read(self) -> Image.Image:
+        """Decodes the picture as RGB.
+
+        Raises:
+            OSError: The file cannot be read or decoded; the message names the picture.
+        """
+        with self.file.open("rb") as file:
+            file.seek(self.offset)
+            content = file.read(self.size)
+        try:
+            return Image.open(io.BytesIO(content)).convert("RGB")
+        except OSError as error:
+            raise OSError(f"{self.file}: {self.name} cannot be decoded: {error}") from error
+
+
+def find_pictures(source: Path) -> list[Picture]:
+    """Lists the pictures of a folder (recursively) or of an uncompressed tar archive, by name.
+
+    Raises:
+        FileNotFoundError: `source` does not exist.
+        ValueError: It holds no picture, or is neither a folder nor a tar archive.
+    """
+    if not source.exists():
+        raise FileNotFoundError(f"{source} does not exist")
+    if source.is_dir():
+        pictures = [
+            Picture(str(path.relative_to(source)), path, 0, path.stat().st_size)
+            for path in source.rglob("*")
+            if path.suffix.lower() in _SUFFIXES and path.is_file()
+        ]
+    else:
+        try:
+            with tarfile.open(source, "r:") as archive:
+                pictures = [
+                    Picture(member.name, source, member.offset_data, member.size)
+                    for member in archive
+                    if member.isfile() and member.name.lower().endswith(_SUFFIXES)
+                ]
+        except tarfile.TarError as error:
+            raise ValueError(
+                f"{source} is neither a folder nor an uncompressed tar: {error}"
+            ) from error
+    if not pictures:
+        raise ValueError(f"{source} holds no picture ({', '.join(_SUFFIXES)})")
+    return sorted(pictures, key=lambda picture: picture.name)
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """An RGB picture as (3, H, W) float32 in 0..1."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+
+
+def resize_short_side(image: Image.Image, side: int) -> Image.Image:
+    """Resizes with the aspect ratio kept (Lanczos), so that the shorter side is `side` pixels."""
+    scale = side / min(image.size)
+    width, height = (max(side, round(length * scale)) for length in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def center_crop(image: Image.Image, side: int) -> Image.Image:
+    """The middle `side`×`side` pixels, after a resize that makes the shorter side fit."""
+    image = resize_short_side(image, side)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
+
+
+class RandomCrops(Dataset[Tensor]):
+    """Random square crops, a function of the seed and the index alone.
+
+    So a training that was interrupted at any step goes on with the crops that it would have seen.
+    Each pass over the photographs has an order of its own; each crop takes a random share of the
+    picture and is mirrored half of the time.
+    """
+
+    def __init__(self, pictures: list[Picture], side: int, count: int, seed: int) -> None:
+        self._pictures = pictures
+        self._side = side
+        self._count = count
+        self._seed = seed
+
+    def __len__(self) -> int:
+        """Crops in the whole training."""
+        return self._count
+
+    def __getitem__(self, index: int) -> Tensor:
+        """The crop number `index`, (3, side, side) float32 in 0..1."""
+        if not 0 <= index < self._count:
+            raise IndexError(f"crop {index} of {self._count}")
+        epoch, place = divmod(index, len(self._pictures))
+        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._pictures))
+        random = np.random.default_rng((self._seed, epoch, place))
+        image = self._pictures[order[place]].read()
+        image = resize_short_side(
+            image, random.integers(self._side, self._side * 3 // 2, endpoint=True)
+        )
+        left = random.integers(image.width - self._side, endpoint=True)
+        top = random.integers(image.height - self._side, endpoint=True)
+        image = image.crop((left, top, left + self._side, top + self._side))
+        if random.random() < 0.5:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return to_tensor(image)
+
+
+def to_image(tensor: Tensor) -> Image.Image:
+    """(3, H, W) in 0..1 as an RGB picture, rounded to the nearest level."""
+    levels = (tensor.clamp(0, 1) * 255).round().to(torch.uint8)
+    return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())

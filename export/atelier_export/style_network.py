@@ -80,6 +80,14 @@ class StyledConv(nn.Module):
         return y
 
 
+class UpsampledConv(StyledConv):
+    """Nearest-neighbour resizing to twice the size, then a styled convolution."""
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """Maps (B, inputs, H, W) to (B, outputs, 2·H, 2·W)."""
+        return super().forward(F.interpolate(x, scale_factor=2), style)
+
+
 class ResidualBlock(nn.Module):
     """x + N(C(relu(N(C(x))))) without a nonlinearity after the sum, as in Johnson et al. 2016."""
 
@@ -87,6 +95,9 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = StyledConv(channels, channels, 3, styles)
         self.second = StyledConv(channels, channels, 3, styles)
+        # Each block begins as the identity (Goyal et al. 2017, section 5.1): the photograph gets
+        # through from the first step, and no bright blotches grow where nothing else does.
+        nn.init.zeros_(self.second.norm.scale)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Keeps the shape (B, C, H, W)."""
@@ -113,9 +124,19 @@ class StyleNetwork(nn.Module):
         self.down1 = StyledConv(full, half, 3, styles, stride=2)
         self.down2 = StyledConv(half, quarter, 3, styles, stride=2)
         self.blocks = nn.ModuleList(ResidualBlock(quarter, styles) for _ in range(config.blocks))
-        self.up1 = StyledConv(quarter, half, 3, styles)
-        self.up2 = StyledConv(half, full, 3, styles)
+        self.up1 = UpsampledConv(quarter, half, 3, styles)
+        self.up2 = UpsampledConv(half, full, 3, styles)
         self.head = nn.Conv2d(full, 3, 9)
+
+    def style_parameters(self) -> list[nn.Parameter]:
+        """The scales and shifts, (S, C) each: all that tells one style from another."""
+        norms = [module for module in self.modules() if isinstance(module, ConditionalInstanceNorm)]
+        return [parameter for norm in norms for parameter in (norm.scale, norm.shift)]
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """The convolutions, which serve every style."""
+        of_styles = {id(parameter) for parameter in self.style_parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in of_styles]
 
     def forward(self, image: Tensor, style: Tensor) -> Tensor:
         """Repaints a batch.
@@ -135,7 +156,7 @@ class StyleNetwork(nn.Module):
         x = F.relu(self.down2(x, style))  # (B, quarter, H/4, W/4)
         for block in self.blocks:
             x = block(x, style)
-        x = F.relu(self.up1(F.interpolate(x, scale_factor=2), style))  # (B, half, H/2, W/2)
-        x = F.relu(self.up2(F.interpolate(x, scale_factor=2), style))  # (B, full, H, W)
+        x = F.relu(self.up1(x, style))  # (B, half, H/2, W/2)
+        x = F.relu(self.up2(x, style))  # (B, full, H, W)
         x = self.head(F.pad(x, [4, 4, 4, 4], mode="reflect"))  # (B, 3, H, W)
         return torch.sigmoid(x.float())[:, :, :height, :width]

@@ -54,7 +54,9 @@ class StyleTraining:
         content_weight: Weight a of the content distance.
         style_weight: Weight b of the style distance.
         variation_weight: Weight c of the total variation.
-        learning_rate: Peak of the one-cycle schedule (Smith & Topin 2018) of Adam.
+        learning_rate: Peak of Adam's one-cycle schedule (Smith & Topin 2018), for convolutions.
+        style_learning_rate: The same for the scales and shifts, which alone tell styles apart and
+            each of which learns from a share of the photographs only.
         gradient_norm: Norm to which gradients are clipped.
         held_out: Every so manieth photograph, by name, is kept for the evaluation.
         channels: Channels of the network at full, half and quarter resolution.
@@ -69,7 +71,8 @@ class StyleTraining:
     content_weight: float = 1.0
     style_weight: float = 10.0
     variation_weight: float = 0.2
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
+    style_learning_rate: float = 5e-3
     gradient_norm: float = 1.0
     held_out: int = 20
     channels: tuple[int, int, int] = (32, 64, 128)
@@ -146,9 +149,13 @@ def train_style(
     torch.manual_seed(settings.seed)
     config = StyleNetworkConfig(len(styles), settings.channels, settings.blocks)
     network = StyleNetwork(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters())
+    of_styles, shared = network.style_parameters(), network.shared_parameters()
+    optimizer = torch.optim.Adam([{"params": shared}, {"params": of_styles}])
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
+        optimizer,
+        [settings.learning_rate, settings.style_learning_rate],
+        total_steps=settings.steps,
+        pct_start=0.1,
     )
     state = TrainingState(network, optimizer, schedule, {"styles": styles, **asdict(settings)})
     output.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,290 @@
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from click.testing import CliRunner
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from atelier_export import export_style as export_module
+from atelier_export import parity
+from atelier_export.checkpoint import StyleCheckpoint, load_style_checkpoint, save_style_checkpoint
+from atelier_export.export_commands import export
+from atelier_export.onnx_graph import check_readable, style_graph
+from atelier_export.parity import ParityError, measure_parity, photograph_like, style_mixtures
+from atelier_export.style_network import ConditionalInstanceNorm, StyleNetwork, StyleNetworkConfig
+
+SIZES = ((16, 16), (17, 31), (63, 48), (130, 190))
+
+
+@pytest.fixture(scope="module")
+def checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with three random styles."""
+    torch.manual_seed(0)
+    network = StyleNetwork(StyleNetworkConfig(styles=3, channels=(4, 8, 8), blocks=1))
+    for module in network.modules():
+        if isinstance(module, ConditionalInstanceNorm):
+            torch.nn.init.normal_(module.scale, 1, 0.3)
+            torch.nn.init.normal_(module.shift, 0, 0.3)
+    file = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
+    save_style_checkpoint(file, StyleCheckpoint(network, ("red", "green", "blue"), {}))
+    return file
+
+
+@pytest.fixture(scope="module")
+def network(checkpoint_file: Path) -> StyleNetwork:
+    return load_style_checkpoint(checkpoint_file).network
+
+
+@pytest.fixture(scope="module")
+def exports(checkpoint_file, network, tmp_path_factory) -> tuple[Path, bytes]:
+    """A repository that the command wrote in a process of its own, and a graph made in this one."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    command = "from atelier_export.export_commands import export; export()"
+    arguments = ["style", "--checkpoint", checkpoint_file, "--model-repository", "repository"]
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", command, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        graph = style_graph(network)
+        output, errors = process.communicate(timeout=250)
+    assert process.returncode == 0, errors
+    assert errors == ""
+    assert "exporting" in output
+    assert output.endswith(f"published version 1 in {folder / 'repository' / 'style' / '1'}\n")
+    return folder / "repository", graph
+
+
+@pytest.fixture(scope="module")
+def repository(exports: tuple[Path, bytes]) -> Path:
+    return exports[0]
+
+
+@pytest.fixture(scope="module")
+def graph(exports: tuple[Path, bytes]) -> bytes:
+    return exports[1]
+
+
+def test_two_processes_export_the_same_bytes(repository, graph):
+    assert (repository / "style" / "1" / "model.onnx").read_bytes() == graph
+
+
+def test_the_graph_has_the_names_and_sizes_of_the_contract(graph):
+    model = onnx.load_from_string(graph)
+    tensors = {
+        tensor.name: (
+            tensor.type.tensor_type.elem_type,
+            [size.dim_param or size.dim_value for size in tensor.type.tensor_type.shape.dim],
+        )
+        for tensor in (*model.graph.input, *model.graph.output)
+    }
+    assert tensors == {
+        "image": (onnx.TensorProto.UINT8, ["batch", "height", "width", 3]),
+        "style": (onnx.TensorProto.FLOAT, ["batch", 3]),
+        "stylized": (onnx.TensorProto.UINT8, ["batch", "height", "width", 3]),
+    }
+
+
+def test_the_graph_is_readable_by_every_supported_release(graph):
+    model = onnx.load_from_string(graph)
+    check_readable(model)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 20)]
+    assert model.ir_version == 10
+    assert not model.functions
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: setattr(model.opset_import[0], "version", 22), "operator sets"),
+        (lambda model: model.opset_import.add(domain="com.microsoft", version=1), "com.microsoft"),
+        (lambda model: setattr(model, "ir_version", 11), "IR version 11"),
+    ],
+)
+def test_a_graph_for_newer_releases_alone_is_refused(graph, change, message):
+    model = onnx.load_from_string(graph)
+    change(model)
+    with pytest.raises(ValueError, match=message):
+        check_readable(model)
+
+
+def test_nothing_of_the_machine_or_the_source_code_is_in_the_graph(graph):
+    root = Path(__file__).parents[2]
+    for trace in (str(root), sys.prefix, str(Path.home()), socket.gethostname(), ".py", "torch"):
+        assert trace.encode() not in graph
+    model = onnx.load_from_string(graph)
+    parts = (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.input)
+    assert not any(part.doc_string or part.metadata_props for part in parts)
+
+
+def test_the_graph_has_no_slow_indexing(graph):
+    kinds = {node.op_type for node in onnx.load_from_string(graph).graph.node}
+    assert {"InstanceNormalization", "Pad", "DepthToSpace"} <= kinds
+    assert not kinds & {"Gather", "GatherND", "ScatterND", "Expand", "If", "Loop", "Resize"}
+
+
+def test_pictures_come_back_in_their_size_and_a_batch_is_as_its_pictures_alone(graph):
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(0)
+    styles = np.eye(3, dtype=np.float32)
+    for height, width in [(16, 16), (16, 99), (33, 18), (101, 67)]:
+        images = random.integers(0, 256, (3, height, width, 3), dtype=np.uint8)
+        (together,) = session.run(None, {"image": images, "style": styles})
+        assert together.shape == images.shape
+        assert together.dtype == np.uint8
+        (alone,) = session.run(None, {"image": images[2:], "style": styles[2:]})
+        assert np.abs(together[2:].astype(int) - alone.astype(int)).max() <= 1
+
+
+def test_parity_is_measured_at_every_size_batch_and_style(network, graph):
+    cases = measure_parity(network, graph, SIZES)
+    measured = [(case.height, case.width, case.batch) for case in cases]
+    assert set(measured) == {(*size, batch) for size in SIZES for batch in (1, 2, 3)}
+    assert max(case.largest_difference for case in cases) <= 1
+    assert max(case.differing for case in cases) < 0.05
+    assert sum(case.batch for case in cases) >= len(style_mixtures(3)) == 5
+
+
+def test_pictures_for_parity_are_like_photographs():
+    picture = photograph_like(65, 130, torch.Generator().manual_seed(1))
+    assert picture.shape == (1, 65, 130, 3)
+    assert picture.dtype == torch.uint8
+    values = picture.float()
+    assert values.amin() < 10
+    assert values.amax() > 245
+    steps = (values[:, 1:] - values[:, :-1]).abs().mean()
+    assert 1 < steps < 0.5 * values.std()
+
+
+def perturbed(graph: bytes, share: float) -> bytes:
+    """The graph with one weight in each convolution changed by a share of itself."""
+    model = onnx.load_from_string(graph)
+    for weight in model.graph.initializer:
+        if weight.dims and len(weight.dims) == 4:
+            values = onnx.numpy_helper.to_array(weight).copy()
+            values[np.unravel_index(np.abs(values).argmax(), values.shape)] *= 1 + share
+            weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+    return model.SerializeToString()
+
+
+def test_another_picture_is_no_parity(network, graph):
+    with pytest.raises(ParityError, match=r"differs from PyTorch by \d+ of 255 in a batch of"):
+        measure_parity(network, perturbed(graph, 0.5), SIZES)
+
+
+def test_a_picture_of_another_size_is_no_parity(network, graph):
+    model = onnx.load_from_string(graph)
+    (transpose,) = (node for node in model.graph.node if node.output[0] == "stylized")
+    transpose.op_type = "Identity"
+    del transpose.attribute[:]
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(ParityError, match="came back from ONNX Runtime as"):
+        measure_parity(network, model.SerializeToString(), SIZES)
+
+
+def test_the_repository_holds_model_configuration_and_manifest(repository, checkpoint_file):
+    folder = repository / "style"
+    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
+        "config.pbtxt",
+        "manifest.json",
+        "model.onnx",
+    ]
+    config = text_format.Parse((folder / "config.pbtxt").read_text(), ModelConfig())
+    assert config.parameters["styles"].string_value == "red,green,blue"
+    manifest = json.loads((folder / "1" / "manifest.json").read_text())
+    for name, fingerprint in manifest["files"].items():
+        content = (folder / "1" / name).read_bytes()
+        assert fingerprint == {
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+    assert set(manifest["files"]) == {"model.onnx", "../config.pbtxt"}
+    assert manifest["checkpoint"] == {
+        "file": "small.safetensors",
+        "sha256": hashlib.sha256(checkpoint_file.read_bytes()).hexdigest(),
+    }
+    assert manifest["network"] == {"styles": 3, "channels": [4, 8, 8], "blocks": 1}
+    assert manifest["styles"] == ["red", "green", "blue"]
+    assert manifest["measured"]["tools"]["onnxruntime"] == onnxruntime.__version__
+    assert manifest["measured"]["parity_with_pytorch"]["largest_difference"] <= 1
+    assert {
+        (case["height"], case["width"])
+        for case in manifest["measured"]["parity_with_pytorch"]["batches"]
+    } == set(parity.SIZES)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, graph: bytes) -> pytest.MonkeyPatch:
+    """The graph is there already, and small sizes are enough."""
+    monkeypatch.setattr(export_module, "style_graph", lambda network: graph)
+    monkeypatch.setattr(
+        export_module,
+        "measure_parity",
+        lambda network, graph: measure_parity(network, graph, SIZES),
+    )
+    return monkeypatch
+
+
+def run(*arguments: str | Path) -> click.testing.Result:
+    return CliRunner().invoke(export, ["style", *map(str, arguments)])
+
+
+def test_exporting_again_changes_nothing_and_says_so(quick, repository, checkpoint_file):
+    before = sorted(repository.rglob("*"))
+    result = run("--checkpoint", checkpoint_file, "--model-repository", repository)
+    assert result.exit_code == 0
+    assert result.output.endswith(
+        f"{repository / 'style' / '1'} is this very export already; nothing was changed\n"
+    )
+    assert sorted(repository.rglob("*")) == before
+
+
+def test_the_version_can_be_chosen(quick, checkpoint_file, tmp_path):
+    arguments = ("--checkpoint", checkpoint_file, "--model-repository", tmp_path / "repository")
+    assert "published version 7 in" in run(*arguments, "--version", "7").output
+    result = run(*arguments, "--version", "3")
+    assert result.exit_code == 1
+    assert "Error: version 3 of style cannot be published" in result.output
+
+
+def test_without_parity_nothing_is_published(quick, graph, checkpoint_file, tmp_path):
+    quick.setattr(export_module, "style_graph", lambda network: perturbed(graph, 0.5))
+    result = run("--checkpoint", checkpoint_file, "--model-repository", tmp_path / "repository")
+    assert result.exit_code == 1
+    assert "Error: ONNX Runtime differs from PyTorch by" in result.output
+    assert not list((tmp_path / "repository").iterdir())
+
+
+def test_a_missing_checkpoint_is_told(tmp_path):
+    result = run("--checkpoint", tmp_path / "none", "--model-repository", tmp_path / "repository")
+    assert result.exit_code == 1
+    assert "none does not exist; `atelier train style` writes checkpoints" in result.output
+    assert not (tmp_path / "repository").exists()
+
+
+def test_a_missing_package_is_answered_with_what_to_install(monkeypatch):
+    monkeypatch.delitem(sys.modules, "atelier_export.export_style")
+    monkeypatch.delitem(sys.modules, "atelier_export.parity")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    result = run()
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: onnxruntime is missing: pip install 'atelier[export,serving-cpu]'\n"
+    )
+
+
+def test_telemetry_is_off():
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"

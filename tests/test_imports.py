@@ -1,0 +1,47 @@
+"""The rooms share the model repository and nothing else: who may import what."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = {"atelier", "atelier_serving", "atelier_export"}
+ROOMS = {
+    "clients/atelier": OURS - {"atelier"} | {"torch", "onnx", "onnxruntime", "pytriton"},
+    "serving/atelier_serving": OURS - {"atelier_serving"} | {"torch", "onnx", "tritonclient"},
+    "export/atelier_export": OURS - {"atelier_export"} | {"tritonclient", "pytriton"},
+}
+STOCK_CONTAINER = {"numpy", "PIL", "triton_python_backend_utils", *sys.stdlib_module_names}
+
+
+def imports_of(file: Path) -> Iterator[str]:
+    """Top-level names of everything that a file imports, wherever in the file it does so."""
+    for node in ast.walk(ast.parse(file.read_text(), str(file))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_keeps_to_itself(room):
+    files = sorted((ROOT / room).rglob("*.py"))
+    assert files
+    for file in files:
+        assert not set(imports_of(file)) & ROOMS[room], file
+
+
+def test_models_need_numpy_and_pillow_alone():
+    files = sorted((ROOT / "model_repository").rglob("*.py"))
+    assert files
+    for file in files:
+        siblings = {path.stem for path in file.parent.glob("*.py")}
+        assert set(imports_of(file)) <= STOCK_CONTAINER | siblings, file
+
+
+def test_an_import_inside_a_function_is_seen(tmp_path):
+    (tmp_path / "module.py").write_text("def f():\n    from torch.nn import Module\n")
+    assert list(imports_of(tmp_path / "module.py")) == ["torch"]

@@ -1,0 +1,30 @@
+"""The thin client of Atelier: pictures and their styles over gRPC."""
+
+from atelier._async_client import AsyncClient
+from atelier._attempts import USE_CLIENT_DEFAULT
+from atelier._client import Client
+from atelier._errors import (
+    AtelierError,
+    DeadlineExceeded,
+    InvalidRequest,
+    Overloaded,
+    ServerFailed,
+    Unreachable,
+)
+from atelier._images import ImageFormat, ImageSource
+from atelier._styles import Style
+
+__all__ = [
+    "USE_CLIENT_DEFAULT",
+    "AsyncClient",
+    "AtelierError",
+    "Client",
+    "DeadlineExceeded",
+    "ImageFormat",
+    "ImageSource",
+    "InvalidRequest",
+    "Overloaded",
+    "ServerFailed",
+    "Style",
+    "Unreachable",
+]

@@ -1,0 +1,145 @@
+"""The asynchronous client."""
+
+# ruff: noqa: A002 - `format` is what a user of Pillow looks for.
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+from PIL import Image
+
+from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
+from atelier._base_client import BaseClient, Timeout
+from atelier._errors import AtelierError
+from atelier._images import ImageFormat, ImageSource
+from atelier._messages import SERVICE, Exchange
+from atelier._styles import Style
+
+Answer = TypeVar("Answer")
+
+
+class AsyncClient(BaseClient):
+    """The twin of `Client` for asyncio. It belongs to the event loop of its first call.
+
+    Reading files, encoding and decoding pictures and packing messages happen in threads, so that
+    the loop stays free.
+
+    Example:
+        >>> async with AsyncClient("localhost:8001") as art:
+        ...     names = await art.styles()
+        ...     painting = await art.stylize("photo.jpg", style=names[0])
+        >>> painting.save("painting.jpg")
+
+    Args:
+        url: As in `Client`.
+        timeout: As in `Client`; waiting for a place among the calls in flight counts too.
+        retries: As in `Client`.
+        max_in_flight: How many calls may be under way at once, which bounds the memory of a
+            caller that starts thousands of them; the others wait for a place.
+
+    Raises:
+        ValueError: A setting is out of its range.
+    """
+
+    def __init__(
+        self,
+        url: str = "localhost:8001",
+        *,
+        timeout: float | None = 30.0,
+        retries: int = 3,
+        max_in_flight: int = 64,
+    ) -> None:
+        super().__init__(url, timeout=timeout, retries=retries)
+        if max_in_flight < 1:
+            raise ValueError(f"max_in_flight {max_in_flight}: give 1 or more")
+        self._places = asyncio.Semaphore(max_in_flight)
+        # Made with the first call, since it binds itself to the loop that runs by then.
+        self._channel: Any = None
+
+    async def stylize(
+        self,
+        image: ImageSource,
+        style: Style,
+        *,
+        format: ImageFormat | None = None,
+        quality: int | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> Image.Image:
+        """Repaints a picture in a style, as `Client.stylize` does."""
+        build = partial(self._stylize, image, style, format, quality)
+        return await self._run(build, self._attempts(timeout))
+
+    async def stylize_encoded(
+        self,
+        image: ImageSource,
+        style: Style,
+        *,
+        format: ImageFormat | None = None,
+        quality: int | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> bytes:
+        """Repaints a picture and returns it encoded, as `Client.stylize_encoded` does."""
+        build = partial(self._stylize_encoded, image, style, format, quality)
+        return await self._run(build, self._attempts(timeout))
+
+    async def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
+        """The names of the styles that the server has."""
+        return await self._run(self._styles, self._attempts(timeout))
+
+    async def wait_ready(self, timeout: float | None = 60.0) -> None:
+        """Waits until the server and all its models are ready, as `Client.wait_ready` does."""
+        await self._run(self._server_ready, self._waiting(timeout))
+
+    async def close(self) -> None:
+        """Closes the connection; calls that are under way end with Unreachable."""
+        self._closed = True
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def _run(self, build: Callable[[], Exchange[Answer]], attempts: Attempts) -> Answer:
+        try:
+            async with asyncio.timeout(attempts.remaining()) as time_limit, self._places:
+                exchange = await asyncio.to_thread(build)
+                while True:
+                    try:
+                        answer = await self._call(exchange, attempts)
+                        return await asyncio.to_thread(exchange.read, answer)
+                    except AtelierError as error:
+                        pause = attempts.pause_after(error)
+                    await asyncio.sleep(pause)
+        except TimeoutError as error:
+            if time_limit.expired():
+                raise attempts.exceeded() from error
+            raise
+
+    async def _call(self, exchange: Exchange[Any], attempts: Attempts) -> bytes:
+        self._check_open()
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(self._target, options=self._options)
+        request = await asyncio.to_thread(exchange.request, attempts.remaining())
+        call = self._channel.unary_unary(SERVICE + exchange.method)
+        try:
+            answer: bytes = await call(request, timeout=attempts.remaining())
+        except grpc.RpcError as error:
+            raise self._error(error, exchange) from error
+        except asyncio.CancelledError as error:
+            # A closing channel cancels its calls in the same way as somebody cancels the task.
+            task = asyncio.current_task()
+            if self._closed and task is not None and not task.cancelling():
+                raise self._closed_meanwhile(exchange) from error
+            raise
+        return answer

@@ -1,0 +1,76 @@
+"""How long a call may take, and whether a failed one is tried again."""
+
+import math
+import random
+import time
+from typing import Final
+
+from atelier._errors import AtelierError, DeadlineExceeded
+
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 0.5
+
+
+class UseClientDefault:
+    """The type of `USE_CLIENT_DEFAULT`."""
+
+    def __repr__(self) -> str:
+        return "USE_CLIENT_DEFAULT"
+
+
+USE_CLIENT_DEFAULT: Final = UseClientDefault()
+"""Stands for "the client's own timeout", which None cannot: None means no limit."""
+
+
+def checked_timeout(timeout: float | None) -> float | None:
+    """Returns `timeout` (seconds above zero, or None for no limit) or raises ValueError."""
+    if timeout is not None and not (math.isfinite(timeout) and timeout > 0):
+        raise ValueError(f"timeout {timeout!r}: give seconds above 0, or None for no limit")
+    return timeout
+
+
+class Attempts:
+    """The time and the attempts of one call, counted from the moment this is made.
+
+    Args:
+        timeout: Seconds for everything together, or None for no limit.
+        retries: Attempts after the first, or None for as many as the time allows.
+    """
+
+    def __init__(self, timeout: float | None, retries: int | None) -> None:
+        self.timeout = checked_timeout(timeout)
+        self._deadline = math.inf if timeout is None else time.monotonic() + timeout
+        self._retries = math.inf if retries is None else retries
+        self._failed = 0
+
+    def remaining(self) -> float | None:
+        """Seconds that are left, or None for no limit.
+
+        Raises:
+            DeadlineExceeded: None are left.
+        """
+        if self.timeout is None:
+            return None
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise self.exceeded()
+        return left
+
+    def exceeded(self) -> DeadlineExceeded:
+        """The error of a call whose time is over."""
+        return DeadlineExceeded(f"the timeout of {self.timeout:g} s passed")
+
+    def pause_after(self, error: AtelierError) -> float:
+        """Seconds to wait before the next attempt: twice as long each time, and jittered.
+
+        Raises:
+            AtelierError: `error` itself, where another attempt cannot help or is not left.
+        """
+        longest = min(FIRST_PAUSE * 2**self._failed, LONGEST_PAUSE)
+        pause = random.uniform(longest / 2, longest)  # noqa: S311
+        helpless = not error.another_attempt_may_help or self._failed >= self._retries
+        # An attempt with less time than the pause before it would only hide this error.
+        if helpless or time.monotonic() + 2 * pause >= self._deadline:
+            raise error
+        self._failed += 1
+        return pause

@@ -1,0 +1,84 @@
+"""What both clients are, short of sending and waiting."""
+
+from typing import Any
+
+import grpc
+from PIL import Image
+
+from atelier import _messages
+from atelier._attempts import Attempts, UseClientDefault, checked_timeout
+from atelier._channel import options_for, target_of
+from atelier._errors import AtelierError, ServerFailed, from_status
+from atelier._images import LOSSLESS, ImageFormat, ImageSource, decoded_image, encoded_image
+from atelier._messages import Exchange
+from atelier._styles import Style, style_text
+
+Timeout = float | UseClientDefault | None
+
+
+class BaseClient:
+    """Builds and reads messages. `Client` and `AsyncClient` add the input and output."""
+
+    def __init__(self, url: str, *, timeout: float | None, retries: int) -> None:
+        if retries < 0:
+            raise ValueError(f"retries {retries}: give 0 or more")
+        self.url = url
+        self.timeout = checked_timeout(timeout)
+        self.retries = retries
+        self._target = target_of(url)
+        self._options = options_for(self._target)
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r}, timeout={self.timeout})"
+
+    def _attempts(self, timeout: Timeout) -> Attempts:
+        self._check_open()
+        seconds = self.timeout if isinstance(timeout, UseClientDefault) else timeout
+        return Attempts(seconds, self.retries)
+
+    def _waiting(self, timeout: float | None) -> Attempts:
+        self._check_open()
+        return Attempts(timeout, retries=None)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(f"{self!r} is closed; make a new one")
+
+    def _error(self, error: grpc.RpcError, exchange: Exchange[Any]) -> AtelierError:
+        return from_status(error.code(), error.details() or "", url=self.url, model=exchange.model)
+
+    def _closed_meanwhile(self, exchange: Exchange[Any]) -> AtelierError:
+        return from_status(
+            grpc.StatusCode.CANCELLED, "the client was closed", url=self.url, model=exchange.model
+        )
+
+    def _stylize_encoded(
+        self, image: ImageSource, style: Style, encoding: ImageFormat | None, quality: int | None
+    ) -> Exchange[bytes]:
+        picture = encoded_image(image)
+        return _messages.infer_bytes(
+            "stylize",
+            {"image": picture.data, "style": style_text(style).encode()},
+            "stylized",
+            {"format": encoding or picture.reply, "quality": quality},
+        )
+
+    def _stylize(
+        self, image: ImageSource, style: Style, encoding: ImageFormat | None, quality: int | None
+    ) -> Exchange[Image.Image]:
+        exchange = self._stylize_encoded(image, style, encoding or LOSSLESS, quality)
+        return exchange.then(decoded_image)
+
+    def _styles(self) -> Exchange[list[str]]:
+        return _messages.model_config("style").then(_style_names)
+
+    def _server_ready(self) -> Exchange[None]:
+        return _messages.server_ready(self.url)
+
+
+def _style_names(config: Any) -> list[str]:
+    names = config.parameters["styles"].string_value if "styles" in config.parameters else ""
+    if not names:
+        raise ServerFailed(f"model {config.name!r} has no parameter 'styles'", model=config.name)
+    return [name.strip() for name in names.split(",")]

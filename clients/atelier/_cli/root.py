@@ -1,0 +1,119 @@
+"""The group `atelier`: its own commands, the other rooms' commands, and the exit codes."""
+
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+
+import click
+
+from atelier._cli.demo import demo
+from atelier._cli.styles import styles
+from atelier._cli.stylize import stylize
+from atelier._errors import (
+    AtelierError,
+    DeadlineExceeded,
+    InvalidRequest,
+    Overloaded,
+    ServerFailed,
+    Unreachable,
+)
+from atelier._extras import advice_for, remedy_for
+
+_EXIT_CODES: dict[type[AtelierError], int] = {
+    InvalidRequest: 1,
+    Unreachable: 3,
+    Overloaded: 4,
+    DeadlineExceeded: 5,
+    ServerFailed: 6,
+}
+_INTERRUPTED = 130
+
+_EPILOG = """\
+Exit codes: 0 done; 1 refused, or a file cannot be read or written; 2 wrong usage; 3 the server
+cannot be reached; 4 the server is overloaded; 5 the timeout passed; 6 the server failed; 130
+interrupted.
+"""
+
+
+class CommandLine(click.Group):
+    """A group that also finds commands through the entry points `atelier.commands`.
+
+    A room's command is loaded when it is listed or called. One whose module is missing stays
+    listed, and says what to install when it is called.
+    """
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Every command's name, in alphabetical order."""
+        return sorted({*super().list_commands(context), *_commands_of_other_rooms()})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of this name, or None."""
+        own = super().get_command(context, name)
+        entry_point = _commands_of_other_rooms().get(name)
+        if own is not None or entry_point is None:
+            return own
+        try:
+            command = entry_point.load()
+        except ModuleNotFoundError as error:
+            return _unavailable(name, error.name or entry_point.module)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=CommandLine, epilog=_EPILOG, context_settings={"max_content_width": 100})
+@click.version_option(package_name="atelier")
+def command_line() -> None:
+    """Repaint photographs in the style of paintings, and serve the networks that do it."""
+
+
+command_line.add_command(stylize)
+command_line.add_command(styles)
+command_line.add_command(demo)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns the exit code. Expected errors become one line.
+
+    Args:
+        arguments: The arguments, or None for the process's own.
+    """
+    try:
+        code = command_line.main(
+            None if arguments is None else list(arguments),
+            prog_name="atelier",
+            standalone_mode=False,
+        )
+    except click.Abort:
+        return _INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except AtelierError as error:
+        return _fail(str(error), _EXIT_CODES[type(error)])
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("atelier"):
+            raise
+        return _fail(advice_for(error.name), 1)
+    except OSError as error:
+        return _fail(str(error), 1)
+    return code if isinstance(code, int) else 0
+
+
+def _commands_of_other_rooms() -> dict[str, EntryPoint]:
+    return {entry_point.name: entry_point for entry_point in entry_points(group="atelier.commands")}
+
+
+def _unavailable(name: str, module: str) -> click.Command:
+    def refuse() -> None:
+        raise click.ClickException(advice_for(module))
+
+    return click.Command(
+        name,
+        callback=refuse,
+        help=f"Missing: {remedy_for(module)}",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"Error: {message}", err=True)
+    return code

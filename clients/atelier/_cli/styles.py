@@ -1,0 +1,15 @@
+"""`atelier styles`."""
+
+import click
+
+from atelier._cli.options import server_options
+from atelier._client import Client
+
+
+@click.command
+@server_options
+def styles(url: str, timeout: float) -> None:
+    """List the styles that the server has, one a line."""
+    with Client(url, timeout=timeout) as art:
+        for name in art.styles():
+            click.echo(name)

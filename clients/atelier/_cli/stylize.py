@@ -1,0 +1,112 @@
+"""`atelier stylize`."""
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from atelier._cli.files import write_whole
+from atelier._cli.options import server_options
+from atelier._client import Client
+from atelier._images import ImageFormat, served_format
+
+_FORMATS: dict[str, ImageFormat] = {
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".png": "png",
+    ".webp": "webp",
+}
+_SUFFIXES: dict[ImageFormat | None, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
+_STREAM = Path("-")
+
+
+@click.command
+@click.argument(
+    "photo", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+)
+@click.option(
+    "--style",
+    required=True,
+    metavar="NAME",
+    help="A style's name, or a mix such as great_wave:0.7,udnie:0.3.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    metavar="OUT",
+    help="The file to write; its suffix chooses the format. Without it: PHOTO's name and the "
+    "style's, in the current directory.",
+)
+@click.option(
+    "--format",
+    "encoding",
+    type=click.Choice(["jpeg", "png", "webp"]),
+    help="The format of the painting. Without it: by OUT's suffix, else the photograph's own.",
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    help="For JPEG and WebP. Without it: the server's own.",
+)
+@server_options
+def stylize(
+    photo: Path,
+    style: str,
+    output: Path | None,
+    encoding: ImageFormat | None,
+    quality: int | None,
+    url: str,
+    timeout: float,
+) -> None:
+    """Repaint PHOTO in a style.
+
+    PHOTO may be - for standard input, and OUT - for standard output. The path of the painting is
+    printed, unless the painting itself goes to standard output.
+    """
+    if output is None and photo == _STREAM:
+        output = _STREAM
+    if output is not None and output != _STREAM:
+        encoding = _format_of(output, encoding)
+        _check_place(output, photo)
+    if output == _STREAM and sys.stdout.isatty():
+        raise click.UsageError("a picture cannot be shown on a terminal: give a file with -o OUT")
+
+    data = sys.stdin.buffer.read() if photo == _STREAM else photo.read_bytes()
+    with Client(url, timeout=timeout) as art:
+        painting = art.stylize_encoded(data, style, format=encoding, quality=quality)
+
+    if output == _STREAM:
+        sys.stdout.buffer.write(painting)
+        sys.stdout.buffer.flush()
+        return
+    if output is None:
+        output = Path(
+            f"{photo.stem}-{style_slug(style)}{_SUFFIXES.get(served_format(painting), '')}"
+        )
+    write_whole(output, painting)
+    click.echo(output)
+
+
+def style_slug(style: str) -> str:
+    """The style in a file's name: `great_wave:0.7,udnie:0.3` is great_wave-0.7+udnie-0.3."""
+    return re.sub(r"[^\w.+-]+", "-", style.replace(",", "+")).strip("-.")
+
+
+def _format_of(output: Path, encoding: ImageFormat | None) -> ImageFormat | None:
+    wanted = _FORMATS.get(output.suffix.lower())
+    if wanted is None and encoding is None and output.suffix:
+        raise click.UsageError(
+            f"{output}: there is no format {output.suffix!r}; use .jpg, .png or .webp, or --format"
+        )
+    if wanted is not None and encoding is not None and wanted != encoding:
+        raise click.UsageError(f"{output} and --format {encoding} do not go together")
+    return wanted or encoding
+
+
+def _check_place(output: Path, photo: Path) -> None:
+    if photo != _STREAM and output.exists() and output.samefile(photo):
+        raise click.UsageError(f"{output} is the photograph itself; choose another OUT")
+    if not output.parent.is_dir():
+        raise click.UsageError(f"{output}: there is no directory {str(output.parent)!r}")

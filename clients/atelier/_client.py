@@ -1,0 +1,167 @@
+"""The synchronous client."""
+
+# ruff: noqa: A002 - `format` is what a user of Pillow looks for.
+
+import time
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import grpc
+from PIL import Image
+
+from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
+from atelier._base_client import BaseClient, Timeout
+from atelier._errors import AtelierError
+from atelier._images import ImageFormat, ImageSource
+from atelier._messages import SERVICE, Exchange
+from atelier._styles import Style
+
+Answer = TypeVar("Answer")
+
+
+class Client(BaseClient):
+    """A connection to an Atelier server, to be shared between threads.
+
+    It connects with the first call and again whenever the connection is lost, so that making one
+    costs nothing and needs no server. Make it after a fork, never before: gRPC survives none.
+
+    Example:
+        >>> with Client("localhost:8001") as art:
+        ...     names = art.styles()
+        ...     painting = art.stylize("photo.jpg", style=names[0])
+        >>> painting.save("painting.jpg")
+
+    Args:
+        url: The server's gRPC port as `HOST:PORT`. Behind a name, requests take turns over every
+            address that the name has.
+        timeout: Seconds for a whole call: connecting, waiting in the server's queue, computing,
+            and trying again. None means no limit.
+        retries: How often a call is tried again when the server cannot be reached or is
+            overloaded, after short pauses and within the timeout.
+
+    Raises:
+        ValueError: A setting is out of its range.
+    """
+
+    def __init__(
+        self, url: str = "localhost:8001", *, timeout: float | None = 30.0, retries: int = 3
+    ) -> None:
+        super().__init__(url, timeout=timeout, retries=retries)
+        self._channel = grpc.insecure_channel(self._target, options=self._options)
+
+    def stylize(
+        self,
+        image: ImageSource,
+        style: Style,
+        *,
+        format: ImageFormat | None = None,
+        quality: int | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> Image.Image:
+        """Repaints a picture in a style.
+
+        Args:
+            image: A path (str or Path), an encoded picture (bytes or a binary file), a PIL image,
+                or a uint8 array of shape (H, W, 3), (H, W, 4) or (H, W). JPEG, PNG and WebP files
+                are sent as they are; everything else is encoded without loss first.
+            style: A style's name, a mix as text ("great_wave:0.7,udnie:0.3") or as a dict.
+            format: How the pixels travel back. None means without loss, so that they are the
+                network's own; "jpeg" is quicker on a slow network.
+            quality: 1 to 100, for "jpeg" and "webp".
+            timeout: Seconds for this call, or None for no limit, in place of the client's.
+
+        Returns:
+            The painting, in mode RGB and of the picture's size, wholly in memory.
+
+        Raises:
+            InvalidRequest: The picture, the style or an option is wrong.
+            Overloaded: The server's queue is full.
+            DeadlineExceeded: The timeout passed.
+            Unreachable: No server answered.
+            ServerFailed: The server failed.
+            OSError: The file cannot be read.
+            TypeError: `image` is none of the kinds above.
+        """
+        build = partial(self._stylize, image, style, format, quality)
+        return self._run(build, self._attempts(timeout))
+
+    def stylize_encoded(
+        self,
+        image: ImageSource,
+        style: Style,
+        *,
+        format: ImageFormat | None = None,
+        quality: int | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> bytes:
+        """Repaints a picture as `stylize` does, and returns it as the file that the server made.
+
+        Args:
+            image: As in `stylize`.
+            style: As in `stylize`.
+            format: The file's format. None means that of the file sent, and "png" where the
+                picture was no JPEG, PNG or WebP file.
+            quality: 1 to 100, for "jpeg" and "webp". None means the server's own, 95 for JPEG.
+            timeout: As in `stylize`.
+
+        Returns:
+            A JPEG, PNG or WebP file.
+
+        Raises:
+            AtelierError: As in `stylize`, and the same for OSError and TypeError.
+        """
+        build = partial(self._stylize_encoded, image, style, format, quality)
+        return self._run(build, self._attempts(timeout))
+
+    def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
+        """The names of the styles that the server has."""
+        return self._run(self._styles, self._attempts(timeout))
+
+    def wait_ready(self, timeout: float | None = 60.0) -> None:
+        """Waits until the server and all its models are ready.
+
+        Args:
+            timeout: Seconds to wait, or None for as long as it takes.
+
+        Raises:
+            Unreachable: The server was not ready in time; the message says why.
+            DeadlineExceeded: The server took the last question and did not answer it in time.
+        """
+        self._run(self._server_ready, self._waiting(timeout))
+
+    def close(self) -> None:
+        """Closes the connection; calls that are under way end with Unreachable."""
+        self._closed = True
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self, build: Callable[[], Exchange[Answer]], attempts: Attempts) -> Answer:
+        exchange = build()
+        while True:
+            try:
+                return exchange.read(self._call(exchange, attempts))
+            except AtelierError as error:
+                pause = attempts.pause_after(error)
+            time.sleep(pause)
+
+    def _call(self, exchange: Exchange[Any], attempts: Attempts) -> bytes:
+        self._check_open()
+        request = exchange.request(attempts.remaining())
+        call = self._channel.unary_unary(SERVICE + exchange.method)
+        try:
+            answer: bytes = call(request, timeout=attempts.remaining())
+        except grpc.RpcError as error:
+            raise self._error(error, exchange) from error
+        return answer

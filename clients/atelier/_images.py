@@ -1,0 +1,162 @@
+"""Pictures on their way to the server and back.
+
+Encoded pictures that the server reads (JPEG, PNG, WebP) travel as they are. Everything else is
+encoded here without loss. Lossless WebP in its quickest setting needs about half the time of PNG
+level 1 and four fifths of the bytes; PNG takes what WebP cannot hold.
+"""
+
+import io
+import os
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from atelier._errors import InvalidRequest, ServerFailed
+
+
+class BinaryFile(Protocol):
+    """Anything whose `read()` returns bytes."""
+
+    def read(self, /) -> bytes:
+        """Returns what is left of the file."""
+
+
+ImageFormat: TypeAlias = Literal["jpeg", "png", "webp"]
+ImageSource: TypeAlias = (
+    str
+    | os.PathLike[str]
+    | bytes
+    | bytearray
+    | memoryview
+    | BinaryFile
+    | Image.Image
+    | npt.NDArray[np.uint8]
+)
+"""A path, an encoded picture (bytes or a binary file), a PIL image, or uint8 pixels (H, W[, C])."""
+
+LOSSLESS: Final[ImageFormat] = "png"
+"""The format in which the server's pixels come back as they are."""
+
+_WEBP_LONGEST_SIDE: Final = 16383
+_WEBP_MODES: Final = frozenset({"RGB", "RGBA"})
+_PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+
+
+class EncodedImage(NamedTuple):
+    """A picture as it travels to the server.
+
+    Attributes:
+        data: A JPEG, PNG or WebP file.
+        reply: The format to ask for where the caller names none; None means that of `data`.
+    """
+
+    data: bytes
+    reply: ImageFormat | None
+
+
+def encoded_image(source: ImageSource) -> EncodedImage:
+    """The picture as the server reads it.
+
+    Raises:
+        InvalidRequest: The picture is empty, of an unknown format, or its pixels are not uint8.
+        TypeError: `source` is none of the kinds that `ImageSource` lists.
+        OSError: The file cannot be read.
+    """
+    if isinstance(source, Image.Image):
+        return EncodedImage(_without_loss(source), LOSSLESS)
+    if isinstance(source, np.ndarray):
+        return EncodedImage(_without_loss(_from_array(source)), LOSSLESS)
+    data = _read(source)
+    if served_format(data):
+        return EncodedImage(data, None)
+    return EncodedImage(_without_loss(_from_other_format(data)), LOSSLESS)
+
+
+def decoded_image(data: bytes) -> Image.Image:
+    """The server's picture, wholly in memory, in mode RGB."""
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+    except (OSError, SyntaxError) as error:
+        raise ServerFailed(f"the server's answer is not a picture: {error}") from error
+    return image
+
+
+def served_format(data: bytes) -> ImageFormat | None:
+    """Which of the formats that the server reads `data` begins like, or None."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    return None
+
+
+def _read(source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile) -> bytes:
+    if isinstance(source, str | os.PathLike):
+        return Path(source).read_bytes()
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if not callable(getattr(source, "read", None)):
+        raise TypeError(
+            f"image is a {type(source).__name__}; give a path, bytes, a binary file, "
+            "a PIL image or a uint8 array"
+        )
+    data = source.read()
+    if not isinstance(data, bytes):
+        raise TypeError("image: the file is open as text; open it with mode 'rb'")
+    return data
+
+
+def _from_array(pixels: npt.NDArray[Any]) -> Image.Image:
+    if pixels.dtype != np.uint8:
+        raise InvalidRequest(
+            f"image: the array is {pixels.dtype}; give uint8, 0 to 255. From floats between 0 and "
+            "1: (image * 255).round().astype(numpy.uint8)"
+        )
+    channels = pixels.shape[2] if pixels.ndim == 3 else 0
+    if pixels.ndim not in (2, 3) or channels not in (0, 3, 4) or pixels.size == 0:
+        raise InvalidRequest(
+            f"image: the array has shape {pixels.shape}; give (H, W, 3), (H, W, 4) or (H, W)"
+        )
+    return Image.fromarray(pixels)
+
+
+def _from_other_format(data: bytes) -> Image.Image:
+    if not data:
+        raise InvalidRequest("image: there are no bytes in it")
+    try:
+        image = Image.open(io.BytesIO(data))
+        if getattr(image, "n_frames", 1) > 1:
+            raise InvalidRequest(f"image: a {image.format} of several frames; give one of them")
+        image.load()
+    except UnidentifiedImageError as error:
+        raise InvalidRequest(
+            "image: not a picture in a known format; give a JPEG, PNG or WebP"
+        ) from error
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InvalidRequest(f"image: cannot be read: {error}") from error
+    return image
+
+
+def _without_loss(image: Image.Image) -> bytes:
+    if image.width == 0 or image.height == 0:
+        raise InvalidRequest(f"image: {image.width}×{image.height} pixels; there is nothing in it")
+    if image.mode == "F":
+        raise InvalidRequest("image: mode F has no fixed range; convert it to RGB or L first")
+    # A photograph opened with PIL lies as the camera held it; a file sent as it is gets turned.
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode == "La":
+        upright = upright.convert("LA")
+    elif upright.mode not in _PNG_MODES:
+        upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    buffer = io.BytesIO()
+    if upright.mode in _WEBP_MODES and max(upright.size) <= _WEBP_LONGEST_SIDE:
+        upright.save(buffer, "WEBP", lossless=True, quality=0, method=0, exact=True)
+    else:
+        upright.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

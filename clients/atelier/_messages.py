@@ -1,0 +1,121 @@
+"""The requests that the client sends and how it reads the answers, as bytes on the wire.
+
+Nothing here does I/O. The synchronous and the asynchronous client share all of it.
+"""
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.message import DecodeError
+from tritonclient.grpc import service_pb2 as messages
+
+from atelier._errors import ServerFailed, Unreachable
+
+Answer = TypeVar("Answer")
+Other = TypeVar("Other")
+
+SERVICE = "/inference.GRPCInferenceService/"
+
+_LENGTH = struct.Struct("<I")
+
+
+@dataclass(frozen=True)
+class Exchange(Generic[Answer]):
+    """One request to the server and the way to read its answer.
+
+    Attributes:
+        method: The method of `inference.GRPCInferenceService`.
+        model: The model that is asked, or None where the request is to the server itself.
+        request: Makes the request, given the seconds that are left (None: no limit).
+        read: Reads the answer. Raises ServerFailed where it is none.
+    """
+
+    method: str
+    model: str | None
+    request: Callable[[float | None], bytes]
+    read: Callable[[bytes], Answer]
+
+    def then(self, read_on: Callable[[Answer], Other]) -> "Exchange[Other]":
+        """The same exchange, whose answer is read on by `read_on`."""
+        return Exchange(
+            self.method, self.model, self.request, lambda answer: read_on(self.read(answer))
+        )
+
+
+def infer_bytes(
+    model: str,
+    inputs: Mapping[str, bytes],
+    output: str,
+    parameters: Mapping[str, str | int | None],
+) -> Exchange[bytes]:
+    """Asks `model` for one BYTES[1] output, given BYTES[1] inputs; every batch is of one."""
+
+    def request(remaining: float | None) -> bytes:
+        message = messages.ModelInferRequest(model_name=model)
+        for name, data in inputs.items():
+            message.inputs.add(name=name, datatype="BYTES", shape=[1, 1])
+            message.raw_input_contents.append(_LENGTH.pack(len(data)) + data)
+        message.outputs.add(name=output)
+        for name, value in parameters.items():
+            if isinstance(value, str):
+                message.parameters[name].string_param = value
+            elif value is not None:
+                message.parameters[name].int64_param = value
+        if remaining is not None:
+            # Microseconds in the queue of the model that is asked. An ensemble keeps it from its
+            # steps; they are freed when the deadline of the call cancels the request.
+            message.parameters["timeout"].int64_param = max(1, round(remaining * 1e6))
+        return bytes(message.SerializeToString())
+
+    def read(answer: bytes) -> bytes:
+        message = _parsed(messages.ModelInferResponse, answer)
+        for tensor, raw in zip(message.outputs, message.raw_output_contents, strict=False):
+            if tensor.name == output and len(raw) >= _LENGTH.size:
+                data = bytes(raw[_LENGTH.size :])
+                if _LENGTH.unpack_from(raw) == (len(data),):
+                    return data
+        raise ServerFailed(f"{model} answered without a whole {output!r}", model=model)
+
+    return Exchange("ModelInfer", model, request, read)
+
+
+def model_config(model: str) -> Exchange[Any]:
+    """Asks for a model's `ModelConfig` message."""
+    message = messages.ModelConfigRequest(name=model)
+    return Exchange(
+        "ModelConfig",
+        model,
+        lambda _: bytes(message.SerializeToString()),
+        lambda answer: _parsed(messages.ModelConfigResponse, answer).config,
+    )
+
+
+def model_statistics() -> Exchange[list[Any]]:
+    """Asks for the `ModelStatistics` messages, one for each version of each model."""
+    message = messages.ModelStatisticsRequest()
+    return Exchange(
+        "ModelStatistics",
+        None,
+        lambda _: bytes(message.SerializeToString()),
+        lambda answer: list(_parsed(messages.ModelStatisticsResponse, answer).model_stats),
+    )
+
+
+def server_ready(url: str) -> Exchange[None]:
+    """Asks whether the server and all its models are ready. Reading a no raises Unreachable."""
+
+    def read(answer: bytes) -> None:
+        if not _parsed(messages.ServerReadyResponse, answer).ready:
+            raise Unreachable(f"the server at {url} is up but not ready yet")
+
+    message = messages.ServerReadyRequest()
+    return Exchange("ServerReady", None, lambda _: bytes(message.SerializeToString()), read)
+
+
+def _parsed(kind: Any, answer: bytes) -> Any:
+    try:
+        return kind.FromString(answer)
+    except DecodeError as error:
+        raise ServerFailed("the server's answer is no KServe v2 message") from error

@@ -1,0 +1,152 @@
+"""A real gRPC server in the test process that answers by script, and both clients to ask it."""
+
+import asyncio
+import io
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+from PIL import Image
+from tritonclient.grpc import service_pb2 as messages
+from tritonclient.grpc import service_pb2_grpc
+
+from atelier import AsyncClient, Client
+
+STEPS = ("decode", "style_weights", "style", "encode")
+
+
+class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
+    """Does with each inference what the next entry of `script` says; without one, it answers.
+
+    An entry is a status with a message, a number of seconds to wait before the answer, or the
+    answer itself.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.script: list[tuple[grpc.StatusCode, str] | float | messages.ModelInferResponse] = []
+        self.style_names: str | None = "great_wave,udnie"
+        self.ready = [True]
+        self.working = 0
+        self.most_working = 0
+        self.counts: Counter[str] = Counter()
+        self.url = ""
+
+    @property
+    def inputs(self) -> dict[str, bytes]:
+        """The inputs of the last request."""
+        request = self.requests[-1]
+        names = [tensor.name for tensor in request.inputs]
+        return dict(zip(names, [raw[4:] for raw in request.raw_input_contents], strict=True))
+
+    def ModelInfer(self, request, context):  # noqa: N802
+        self.requests.append(request)
+        step = self.script.pop(0) if self.script else 0.0
+        if isinstance(step, tuple):
+            context.abort(*step)
+        if isinstance(step, messages.ModelInferResponse):
+            return step
+        self.working += 1
+        self.most_working = max(self.working, self.most_working)
+        time.sleep(step)
+        self.working -= 1
+        self.counts.update(STEPS)
+        # Looking a parameter up would make it.
+        named = "format" in request.parameters
+        encoding = request.parameters["format"].string_param if named else "jpeg"
+        return answer_with(picture_file(encoding))
+
+    def ModelConfig(self, request, context):  # noqa: N802
+        response = messages.ModelConfigResponse()
+        response.config.name = request.name
+        if request.name == "stylize":
+            for step in STEPS:
+                response.config.ensemble_scheduling.step.add(model_name=step)
+        elif self.style_names is not None:
+            response.config.parameters["styles"].string_value = self.style_names
+        return response
+
+    def ModelStatistics(self, request, context):  # noqa: N802
+        response = messages.ModelStatisticsResponse()
+        for step in STEPS:
+            statistics = response.model_stats.add(name=step).inference_stats
+            count = self.counts[step]
+            statistics.success.count = count
+            statistics.queue.ns = count * 1_000_000
+            statistics.compute_infer.ns = count * (5_000_000 if step == "style" else 2_000_000)
+        return response
+
+    def ServerReady(self, request, context):  # noqa: N802
+        ready = self.ready.pop(0) if len(self.ready) > 1 else self.ready[0]
+        return messages.ServerReadyResponse(ready=ready)
+
+
+def picture_file(encoding: str = "png", size: tuple[int, int] = (20, 16)) -> bytes:
+    """A small picture in a format."""
+    buffer = io.BytesIO()
+    Image.radial_gradient("L").resize(size).convert("RGB").save(buffer, encoding)
+    return buffer.getvalue()
+
+
+def answer_with(data: bytes) -> messages.ModelInferResponse:
+    """What `stylize` answers."""
+    response = messages.ModelInferResponse(model_name="stylize")
+    response.outputs.add(name="stylized", datatype="BYTES", shape=[1, 1])
+    response.raw_output_contents.append(struct.pack("<I", len(data)) + data)
+    return response
+
+
+@pytest.fixture(scope="session")
+def _grpc_server() -> Iterator[tuple[ScriptedServer, int]]:
+    servicer = ScriptedServer()
+    unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    server = grpc.server(ThreadPoolExecutor(32), options=unlimited)
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield servicer, port
+    server.stop(grace=1).wait()
+
+
+@pytest.fixture
+def server(_grpc_server: tuple[ScriptedServer, int]) -> ScriptedServer:
+    """The scripted server, as new."""
+    servicer, port = _grpc_server
+    ScriptedServer.__init__(servicer)
+    servicer.url = f"127.0.0.1:{port}"
+    return servicer
+
+
+@pytest.fixture(params=["sync", "async"])
+def ask(request: pytest.FixtureRequest) -> Callable[..., Any]:
+    """Calls a method of either client: `ask(url, "stylize", photo, "udnie", client={…})`."""
+
+    def ask_sync(url: str, method: str, *args: Any, client: Any = None, **kwargs: Any) -> Any:
+        with Client(url, **(client or {})) as art:
+            return getattr(art, method)(*args, **kwargs)
+
+    def ask_async(url: str, method: str, *args: Any, client: Any = None, **kwargs: Any) -> Any:
+        async def ask_within() -> Any:
+            async with AsyncClient(url, **(client or {})) as art:
+                return await getattr(art, method)(*args, **kwargs)
+
+        return asyncio.run(ask_within())
+
+    return ask_sync if request.param == "sync" else ask_async
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., bytes]:
+    """`picture_file`, for tests that cannot import this module."""
+    return picture_file
+
+
+@pytest.fixture(scope="session")
+def answer() -> Callable[[bytes], messages.ModelInferResponse]:
+    """`answer_with`, for tests that cannot import this module."""
+    return answer_with

@@ -1,0 +1,302 @@
+"""What both clients send and return, wait for and try again, against a scripted server."""
+
+import io
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from PIL import Image
+
+from atelier import Client, DeadlineExceeded, InvalidRequest, Overloaded, ServerFailed, Unreachable
+
+QUEUE_FULL = (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size")
+DRAINING = (grpc.StatusCode.UNAVAILABLE, "Server is stopping to serve requests.")
+QUEUE_TIME_OVER = (grpc.StatusCode.UNAVAILABLE, "Request timeout expired")
+
+
+@pytest.fixture
+def jpeg(picture):
+    return picture("jpeg")
+
+
+@pytest.fixture
+def nobody():
+    """An address where nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def mute():
+    """An address where connections are taken and nothing is ever said."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("encoding", ["jpeg", "png", "webp"])
+def test_an_encoded_picture_travels_as_it_is(server, ask, picture, tmp_path, encoding):
+    data = picture(encoding)
+    path = tmp_path / "photo"
+    path.write_bytes(data)
+    for source in (data, bytearray(data), memoryview(data), path, str(path), io.BytesIO(data)):
+        ask(server.url, "stylize", source, "udnie")
+        assert server.inputs == {"image": data, "style": b"udnie"}
+    with path.open("rb") as file:
+        ask(server.url, "stylize", file, "udnie")
+    assert server.inputs["image"] == data
+
+
+def test_the_request_is_what_the_contract_says(server, ask, jpeg):
+    ask(server.url, "stylize_encoded", jpeg, {"udnie": 1, "great_wave": 0.5}, timeout=10)
+    request = server.requests[-1]
+    assert request.model_name == "stylize"
+    assert [(t.name, t.datatype, list(t.shape)) for t in request.inputs] == [
+        ("image", "BYTES", [1, 1]),
+        ("style", "BYTES", [1, 1]),
+    ]
+    assert [tensor.name for tensor in request.outputs] == ["stylized"]
+    assert server.inputs["style"] == b"udnie:1.0,great_wave:0.5"
+    assert set(request.parameters) == {"timeout"}
+    assert 9e6 < request.parameters["timeout"].int64_param <= 10e6
+
+
+def test_no_timeout_sends_none(server, ask, jpeg):
+    ask(server.url, "stylize_encoded", jpeg, "udnie", timeout=None)
+    ask(server.url, "stylize_encoded", jpeg, "udnie", client={"timeout": None})
+    assert [set(request.parameters) for request in server.requests] == [set(), set()]
+
+
+def test_pixels_come_back_without_loss_and_loaded(server, ask, jpeg):
+    painting = ask(server.url, "stylize", jpeg, "udnie")
+    assert server.requests[-1].parameters["format"].string_param == "png"
+    assert isinstance(painting, Image.Image)
+    assert np.asarray(painting).shape == (16, 20, 3)
+    assert getattr(painting, "fp", None) is None
+
+
+def test_options_reach_the_server(server, ask, jpeg):
+    painting = ask(server.url, "stylize", jpeg, "udnie", format="webp", quality=70)
+    parameters = server.requests[-1].parameters
+    assert painting.format == "WEBP"
+    assert parameters["format"].string_param == "webp"
+    assert parameters["quality"].int64_param == 70
+
+
+def test_encoded_bytes_come_back_as_the_server_made_them(server, ask, jpeg, picture):
+    assert ask(server.url, "stylize_encoded", jpeg, "udnie") == picture("jpeg")
+    assert "format" not in server.requests[-1].parameters
+
+
+def test_what_was_no_served_format_comes_back_as_png(server, ask, jpeg):
+    image = Image.open(io.BytesIO(jpeg))
+    answer = ask(server.url, "stylize_encoded", image, "udnie")
+    assert answer.startswith(b"\x89PNG")
+
+
+def test_the_pixels_of_an_array_arrive_unchanged(server, ask):
+    pixels = np.random.default_rng(0).integers(0, 256, (33, 47, 3), dtype=np.uint8)
+    ask(server.url, "stylize", pixels, "udnie")
+    sent = Image.open(io.BytesIO(server.inputs["image"]))
+    np.testing.assert_array_equal(np.asarray(sent), pixels)
+
+
+def test_messages_larger_than_grpc_likes(server, ask, answer):
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG", compress_level=0)
+    large = buffer.getvalue()
+    assert len(large) > 4 * 2**20
+    server.script = [answer(large)]
+    assert ask(server.url, "stylize_encoded", large, "udnie") == large
+
+
+def test_styles_come_from_the_server(server, ask):
+    server.style_names = "great_wave, starry_night,udnie"
+    assert ask(server.url, "styles") == ["great_wave", "starry_night", "udnie"]
+    server.style_names = None
+    with pytest.raises(ServerFailed, match="no parameter 'styles'"):
+        ask(server.url, "styles")
+
+
+def test_answers_that_are_none(server, ask, jpeg, answer):
+    cut = answer(b"whole")
+    cut.raw_output_contents[0] = cut.raw_output_contents[0][:-1]
+    elsewhere = answer(b"whole")
+    elsewhere.outputs[0].name = "other"
+    server.script = [cut, elsewhere, answer(b"no picture")]
+    for expected in ("'stylized'", "'stylized'", "not a picture"):
+        with pytest.raises(ServerFailed, match=expected):
+            ask(server.url, "stylize", jpeg, "udnie")
+
+
+@pytest.mark.parametrize("trouble", [QUEUE_FULL, DRAINING, QUEUE_TIME_OVER])
+def test_what_may_pass_is_tried_again(server, ask, jpeg, trouble):
+    server.script = [trouble, trouble]
+    ask(server.url, "stylize", jpeg, "udnie")
+    assert len(server.requests) == 3
+    left = [request.parameters["timeout"].int64_param for request in server.requests]
+    assert left[0] > left[1] > left[2]
+
+
+def test_retries_end(server, ask, jpeg):
+    server.script = [QUEUE_FULL] * 9
+    with pytest.raises(Overloaded):
+        ask(server.url, "stylize", jpeg, "udnie", client={"retries": 2})
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("status", ["INVALID_ARGUMENT", "INTERNAL", "NOT_FOUND"])
+def test_what_cannot_pass_is_not_tried_again(server, ask, jpeg, status):
+    server.script = [(grpc.StatusCode[status], "no")]
+    with pytest.raises((InvalidRequest, ServerFailed)):
+        ask(server.url, "stylize", jpeg, "udnie")
+    assert len(server.requests) == 1
+
+
+def test_the_timeout_bounds_the_call(server, ask, jpeg):
+    server.script = [2.0]
+    start = time.monotonic()
+    with pytest.raises(DeadlineExceeded) as caught:
+        ask(server.url, "stylize", jpeg, "udnie", timeout=0.3)
+    assert time.monotonic() - start < 1.5
+    assert isinstance(caught.value, TimeoutError)
+
+
+def test_the_timeout_bounds_the_retries(server, ask, jpeg):
+    server.script = [QUEUE_FULL] * 1000
+    start = time.monotonic()
+    with pytest.raises(Overloaded):
+        ask(server.url, "stylize", jpeg, "udnie", client={"retries": 1000, "timeout": 0.6})
+    assert time.monotonic() - start < 1.5
+
+
+def test_the_clients_timeout_is_the_default(server, ask, jpeg):
+    server.script = [2.0]
+    with pytest.raises(DeadlineExceeded):
+        ask(server.url, "stylize", jpeg, "udnie", client={"timeout": 0.2})
+
+
+def test_nobody_there_is_told_quickly(nobody, ask, jpeg):
+    start = time.monotonic()
+    with pytest.raises(Unreachable, match=f"cannot reach the server at {nobody}") as caught:
+        ask(nobody, "stylize", jpeg, "udnie")
+    assert time.monotonic() - start < 3
+    assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_mute_server_ends_with_the_timeout(mute, ask, jpeg):
+    start = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        ask(mute, "stylize", jpeg, "udnie", timeout=0.5)
+    assert time.monotonic() - start < 2
+
+
+def test_waiting_until_ready(server, ask):
+    server.ready = [False, False, True]
+    ask(server.url, "wait_ready", 10)
+    assert server.ready == [True]
+
+
+def test_waiting_in_vain(server, ask, nobody):
+    server.ready = [False]
+    with pytest.raises(Unreachable, match="not ready yet"):
+        ask(server.url, "wait_ready", 1.0)
+    with pytest.raises(Unreachable, match="cannot reach"):
+        ask(nobody, "wait_ready", 1.0)
+
+
+def test_waiting_for_a_server_that_comes_later(server, ask):
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        port = place.getsockname()[1]
+    listening = threading.Timer(0.7, lambda: forward(port, server.url, stop))
+    stop = threading.Event()
+    listening.start()
+    try:
+        ask(f"127.0.0.1:{port}", "wait_ready", 20)
+    finally:
+        stop.set()
+        listening.join()
+
+
+def forward(port: int, url: str, stop: threading.Event) -> None:
+    """Lets connections to `port` reach the server at `url` until `stop`."""
+    host, _, target_port = url.partition(":")
+    ends: list[socket.socket] = []
+
+    def copy(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+
+    threads = []
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        listener.settimeout(0.05)
+        while not stop.is_set():
+            try:
+                near, _ = listener.accept()
+            except TimeoutError:
+                continue
+            far = socket.create_connection((host, int(target_port)))
+            ends += [near, far]
+            for pair in ((near, far), (far, near)):
+                threads.append(threading.Thread(target=copy, args=pair))
+                threads[-1].start()
+    for end in ends:
+        end.close()
+
+
+def test_many_threads_share_one_client(server, jpeg):
+    with Client(server.url) as art, ThreadPoolExecutor(16) as threads:
+        styles = [f"style_{number}" for number in range(200)]
+        paintings = list(threads.map(lambda style: art.stylize_encoded(jpeg, style), styles))
+    assert len(paintings) == 200
+    sent = sorted(request.raw_input_contents[1][4:].decode() for request in server.requests)
+    assert sent == sorted(styles)
+
+
+def test_a_closed_client_says_so(server, jpeg):
+    art = Client(server.url)
+    art.close()
+    art.close()
+    with pytest.raises(RuntimeError, match="is closed"):
+        art.stylize(jpeg, "udnie")
+
+
+def test_closing_ends_calls_under_way(server, jpeg):
+    server.script = [1.5]
+    art = Client(server.url)
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(art.stylize, jpeg, "udnie")
+        while not server.requests:
+            time.sleep(0.01)
+        art.close()
+        with pytest.raises(Unreachable):
+            call.result(timeout=1)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+def test_timeouts_out_of_range(server, ask, jpeg, timeout):
+    with pytest.raises(ValueError, match="above 0"):
+        ask(server.url, "styles", client={"timeout": timeout})
+    with pytest.raises(ValueError, match="above 0"):
+        ask(server.url, "stylize", jpeg, "udnie", timeout=timeout)
+
+
+def test_settings_out_of_range():
+    with pytest.raises(ValueError, match="retries -1"):
+        Client(retries=-1)
+
+
+def test_a_file_that_is_not_there(server, ask):
+    with pytest.raises(FileNotFoundError):
+        ask(server.url, "stylize", Path("nowhere.jpg"), "udnie")
+    assert not server.requests

@@ -1,0 +1,85 @@
+import pickle
+
+import grpc
+import pytest
+
+from atelier import (
+    AtelierError,
+    DeadlineExceeded,
+    InvalidRequest,
+    Overloaded,
+    ServerFailed,
+    Unreachable,
+)
+from atelier._errors import from_status
+
+BY_STATUS = {
+    "CANCELLED": Unreachable,
+    "UNKNOWN": ServerFailed,
+    "INVALID_ARGUMENT": InvalidRequest,
+    "DEADLINE_EXCEEDED": DeadlineExceeded,
+    "NOT_FOUND": InvalidRequest,
+    "ALREADY_EXISTS": InvalidRequest,
+    "PERMISSION_DENIED": InvalidRequest,
+    "UNAUTHENTICATED": InvalidRequest,
+    "RESOURCE_EXHAUSTED": Overloaded,
+    "FAILED_PRECONDITION": InvalidRequest,
+    "ABORTED": ServerFailed,
+    "OUT_OF_RANGE": InvalidRequest,
+    "UNIMPLEMENTED": InvalidRequest,
+    "INTERNAL": ServerFailed,
+    "UNAVAILABLE": Unreachable,
+    "DATA_LOSS": ServerFailed,
+}
+
+BY_MESSAGE = [
+    ("UNAVAILABLE", "[request id: 1] Exceeds maximum queue size", Overloaded),
+    ("UNAVAILABLE", "Request timeout expired", Overloaded),
+    ("UNAVAILABLE", "Server is stopping, scheduler for model has stopped", Unreachable),
+    ("UNAVAILABLE", "This protocol is restricted, expecting header 'x'", InvalidRequest),
+    ("NOT_FOUND", "Request for unknown model: 'stylize' has no available versions", Unreachable),
+    ("NOT_FOUND", "Request for unknown model: 'stylize' is not found", InvalidRequest),
+    ("RESOURCE_EXHAUSTED", "Sent message larger than max (9 vs. 4)", InvalidRequest),
+]
+
+
+@pytest.mark.parametrize("status", [s for s in grpc.StatusCode if s is not grpc.StatusCode.OK])
+def test_each_status_is_one_error_of_the_tree(server, ask, status):
+    server.script = [(status, "in ensemble 'stylize', the reason")]
+    with pytest.raises(AtelierError) as caught:
+        ask(server.url, "stylize", b"\xff\xd8\xff", "udnie", client={"retries": 0})
+    error = caught.value
+    assert type(error) is BY_STATUS[status.name]
+    assert error.code is status
+    assert error.details == "the reason"
+    assert error.model == "stylize"
+    assert str(error).endswith("the reason")
+    assert (server.url in str(error)) == (type(error) is not InvalidRequest)
+
+
+@pytest.mark.parametrize(("status", "message", "kind"), BY_MESSAGE)
+def test_the_message_tells_apart_what_shares_a_status(server, ask, status, message, kind):
+    server.script = [(grpc.StatusCode[status], message)]
+    with pytest.raises(AtelierError) as caught:
+        ask(server.url, "stylize", b"\xff\xd8\xff", "udnie", client={"retries": 0})
+    assert type(caught.value) is kind
+
+
+def test_an_empty_refusal_still_says_something():
+    error = from_status(grpc.StatusCode.INVALID_ARGUMENT, "", url="host:1", model=None)
+    assert str(error) == "refused with INVALID_ARGUMENT"
+
+
+def test_errors_are_also_the_built_in_ones_of_their_meaning():
+    assert issubclass(InvalidRequest, ValueError)
+    assert issubclass(DeadlineExceeded, TimeoutError)
+    assert issubclass(Unreachable, ConnectionError)
+
+
+@pytest.mark.parametrize("kind", [AtelierError, *set(BY_STATUS.values())])
+def test_errors_survive_the_way_between_processes(kind):
+    error = kind("the sentence", code=grpc.StatusCode.INTERNAL, details="why", model="style")
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is kind
+    assert str(copy) == "the sentence"
+    assert (copy.code, copy.details, copy.model) == (error.code, "why", "style")

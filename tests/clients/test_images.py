@@ -1,0 +1,151 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from atelier import InvalidRequest
+from atelier._images import LOSSLESS, decoded_image, encoded_image, served_format
+
+RANDOM = np.random.default_rng(0)
+ORIENTATION = 0x0112
+
+
+def opened(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def saved(image: Image.Image, encoding: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, encoding, **options)
+    return buffer.getvalue()
+
+
+def pixels(*shape: int) -> np.ndarray:
+    return RANDOM.integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(31, 17, 3), (31, 17, 4), (31, 17), (1, 1, 3), (1, 16384, 3)])
+def test_arrays_lose_nothing(shape):
+    array = pixels(*shape)
+    data, reply = encoded_image(array)
+    assert reply == LOSSLESS
+    np.testing.assert_array_equal(np.asarray(opened(data)), array)
+
+
+def test_arrays_may_lie_anyhow_in_memory():
+    array = pixels(40, 30, 3)[::-2, ::3, ::-1]
+    np.testing.assert_array_equal(np.asarray(opened(encoded_image(array).data)), array)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_images_of_every_usual_mode_lose_nothing(mode):
+    image = Image.fromarray(pixels(20, 30, 4)).convert(mode)
+    np.testing.assert_array_equal(
+        np.asarray(opened(encoded_image(image).data).convert("RGBA")),
+        np.asarray(image.convert("RGBA")),
+    )
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "LAB", "RGBX", "La", "RGBa"])
+def test_images_of_other_modes_become_usual_ones(mode):
+    image = Image.new("RGB", (20, 30), (200, 100, 50))
+    if mode == "LAB":
+        image = Image.new("LAB", (20, 30), (128, 128, 128))
+    elif mode == "La":
+        image = image.convert("LA").convert("La")
+    elif mode == "RGBa":
+        image = image.convert("RGBA").convert("RGBa")
+    else:
+        image = image.convert(mode)
+    assert opened(encoded_image(image).data).mode in {"RGB", "RGBA", "LA"}
+
+
+def test_sixteen_bits_stay():
+    image = Image.fromarray(RANDOM.integers(0, 2**16, (20, 30), dtype=np.uint16))
+    assert image.mode == "I;16"
+    sent = opened(encoded_image(image).data)
+    np.testing.assert_array_equal(np.asarray(sent), np.asarray(image))
+
+
+def test_a_photograph_opened_with_pil_stands_upright():
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    lying = Image.open(io.BytesIO(saved(Image.fromarray(pixels(20, 30, 3)), "JPEG", exif=exif)))
+    assert opened(encoded_image(lying).data).size == (20, 30)
+    assert lying.size == (30, 20)
+
+
+def test_a_file_in_another_format_loses_nothing():
+    image = Image.fromarray(pixels(20, 30, 3))
+    for encoding in ("TIFF", "BMP", "PPM"):
+        data, reply = encoded_image(saved(image, encoding))
+        assert reply == LOSSLESS
+        np.testing.assert_array_equal(np.asarray(opened(data)), np.asarray(image))
+
+
+def test_the_format_is_read_from_the_first_bytes(picture):
+    for encoding in ("jpeg", "png", "webp"):
+        assert served_format(picture(encoding)) == encoding
+    assert served_format(picture("gif")) is None
+    assert served_format(b"") is None
+
+
+def test_files_that_are_no_picture():
+    frames = [Image.new("L", (8, 8), shade) for shade in (0, 255)]
+    animation = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    cut = saved(Image.fromarray(pixels(64, 64, 3)), "BMP")[:1000]
+    for data, reason in (
+        (b"", "no bytes"),
+        (b"hello", "not a picture in a known format"),
+        (animation, "several frames"),
+        (cut, "cannot be read"),
+    ):
+        with pytest.raises(InvalidRequest, match=reason):
+            encoded_image(data)
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (np.zeros((8, 8, 3), np.float32), r"float32; give uint8.*astype"),
+        (np.zeros((8, 8, 3), np.int64), "int64"),
+        (np.zeros((8, 8, 2), np.uint8), r"shape \(8, 8, 2\)"),
+        (np.zeros((1, 8, 8, 3), np.uint8), r"shape \(1, 8, 8, 3\)"),
+        (np.zeros((3, 8, 8), np.uint8), r"shape \(3, 8, 8\)"),
+        (np.zeros(8, np.uint8), r"shape \(8,\)"),
+        (np.zeros((0, 8, 3), np.uint8), r"shape \(0, 8, 3\)"),
+    ],
+)
+def test_arrays_that_are_no_picture(array, reason):
+    with pytest.raises(InvalidRequest, match=reason):
+        encoded_image(array)
+
+
+def test_images_that_are_no_picture():
+    with pytest.raises(InvalidRequest, match="nothing in it"):
+        encoded_image(Image.new("RGB", (0, 5)))
+    with pytest.raises(InvalidRequest, match="mode F"):
+        encoded_image(Image.new("F", (5, 5)))
+
+
+@pytest.mark.parametrize("source", [None, 5, [1, 2], object()])
+def test_things_that_are_no_source(source):
+    with pytest.raises(TypeError, match="give a path, bytes"):
+        encoded_image(source)
+
+
+def test_a_file_opened_as_text(tmp_path):
+    path = tmp_path / "photo.txt"
+    path.write_text("text")
+    with path.open() as file, pytest.raises(TypeError, match="'rb'"):
+        encoded_image(file)
+
+
+def test_a_decoded_image_is_wholly_in_memory(picture):
+    data = bytearray(picture("png"))
+    image = decoded_image(bytes(data))
+    assert image.size == (20, 16)
+    assert image.getpixel((0, 0)) is not None

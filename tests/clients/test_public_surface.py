@@ -1,0 +1,39 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import atelier
+
+FRESH = """
+import sys, time
+start = time.perf_counter()
+import atelier
+seconds = time.perf_counter() - start
+heavy = {"torch", "onnxruntime", "onnx", "click", "rich", "matplotlib"} & set(sys.modules)
+print(seconds, *heavy)
+"""
+
+
+def test_everything_public_is_there():
+    assert len(atelier.__all__) == len(set(atelier.__all__))
+    for name in atelier.__all__:
+        assert getattr(atelier, name) is not None
+    visible = {name for name in vars(atelier) if not name.startswith("_")}
+    assert visible == set(atelier.__all__)
+
+
+def test_types_are_public():
+    assert (Path(atelier.__file__).parent / "py.typed").is_file()
+
+
+def test_importing_is_quick_and_light():
+    # The aim is 0.5 s; a machine that does other things meanwhile gets twice that, and three tries.
+    quickest = float("inf")
+    for _ in range(3):
+        run = subprocess.run(
+            [sys.executable, "-W", "error", "-c", FRESH], capture_output=True, text=True, check=True
+        )
+        seconds, *heavy = run.stdout.split()
+        assert heavy == []
+        quickest = min(quickest, float(seconds))
+    assert quickest < 1.0

@@ -1,0 +1,184 @@
+"""Both clients and the command line against the real Triton, with a network of two styles.
+
+The network is a stand-in that can be checked: "as_it_is" returns the picture, "negative" its
+negative. Everything around it is what is served.
+"""
+
+import ast
+import asyncio
+import doctest
+import io
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from atelier import AsyncClient, Client, DeadlineExceeded, InvalidRequest, Unreachable
+from atelier._cli.root import run
+from atelier_serving import TritonServer
+
+REPOSITORY = Path(__file__).parents[2] / "model_repository"
+NETWORK = """
+<ir_version: 8, opset_import: ["" : 17]>
+styles (uint8[batch, height, width, 3] image, float[batch, 2] style)
+    => (uint8[batch, height, width, 3] stylized)
+{
+    white = Constant <value = float {255.0}> ()
+    axes = Constant <value = int64[2] {2, 3}> ()
+    as_it_is, negative = Split <axis = 1> (style)
+    keep = Unsqueeze (as_it_is, axes)
+    turn = Unsqueeze (negative, axes)
+    pixels = Cast <to = 1> (image)
+    rest = Sub (white, pixels)
+    kept = Mul (pixels, keep)
+    turned = Mul (rest, turn)
+    sum = Add (kept, turned)
+    stylized = Cast <to = 2> (sum)
+}
+"""
+CONFIG = """
+name: "style"
+platform: "onnxruntime_onnx"
+max_batch_size: 8
+input [
+  { name: "image" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] },
+  { name: "style" data_type: TYPE_FP32 dims: [ 2 ] }
+]
+output [ { name: "stylized" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] } ]
+instance_group [ { kind: KIND_CPU count: 1 } ]
+dynamic_batching { }
+parameters { key: "styles" value { string_value: "as_it_is,negative" } }
+"""
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The served models with the stand-in network."""
+    path = tmp_path_factory.mktemp("model_repository")
+    for model in ("decode", "style_weights", "encode", "stylize"):
+        shutil.copytree(REPOSITORY / model, path / model)
+    (path / "style/1").mkdir(parents=True)
+    (path / "style/config.pbtxt").write_text(CONFIG)
+    onnx.save(onnx.parser.parse_model(NETWORK), path / "style/1/model.onnx")
+    return path
+
+
+@pytest.fixture(scope="module")
+def url(repository: Path) -> Iterator[str]:
+    with TritonServer(repository) as server:
+        yield server.grpc_url
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (67, 45, 3), dtype=np.uint8)
+
+
+def test_pixels_there_and_back(url, ask, pixels):
+    ask(url, "wait_ready")
+    assert ask(url, "styles") == ["as_it_is", "negative"]
+    np.testing.assert_array_equal(np.asarray(ask(url, "stylize", pixels, "as_it_is")), pixels)
+    negative = ask(url, "stylize", Image.fromarray(pixels), "negative")
+    np.testing.assert_array_equal(np.asarray(negative), 255 - pixels)
+    mixed = ask(url, "stylize", pixels, {"as_it_is": 0.5, "negative": 0.5})
+    assert np.asarray(mixed).min() >= 126
+    assert np.asarray(mixed).max() <= 128
+
+
+def test_encoded_pictures_keep_their_format(url, ask, pixels):
+    for encoding in ("JPEG", "PNG", "WEBP"):
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, encoding)
+        painting = ask(url, "stylize_encoded", buffer.getvalue(), "negative")
+        assert Image.open(io.BytesIO(painting)).format == encoding
+        painting = ask(url, "stylize_encoded", buffer.getvalue(), "negative", format="webp")
+        assert Image.open(io.BytesIO(painting)).format == "WEBP"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"style": "no_such_style"}, "as_it_is"),
+        ({"style": {"negative": -1.0}}, "negative"),
+        ({"image": b"\xff\xd8\xff and no more"}, "JPEG|jpeg"),
+        ({"quality": 1000}, "1 to 100"),
+        ({"format": "gif"}, "jpeg"),
+    ],
+)
+def test_what_the_server_refuses(url, ask, pixels, change, reason):
+    with pytest.raises(InvalidRequest, match=reason) as caught:
+        ask(url, "stylize", **{"image": pixels, "style": "negative", **change})
+    assert "in ensemble" not in str(caught.value)
+    assert caught.value.code is not None
+    ask(url, "stylize", pixels, "negative")
+
+
+def test_a_timeout_too_short_for_the_work(url, ask):
+    large = np.zeros((2000, 2000, 3), np.uint8)
+    with pytest.raises(DeadlineExceeded):
+        ask(url, "stylize", large, "negative", timeout=0.15)
+
+
+def test_threads_share_a_client(url, pixels):
+    with Client(url) as art, ThreadPoolExecutor(8) as threads:
+        styles = ["as_it_is", "negative"] * 20
+        paintings = threads.map(lambda style: art.stylize(pixels, style), styles)
+        for style, painting in zip(styles, paintings, strict=True):
+            expected = pixels if style == "as_it_is" else 255 - pixels
+            np.testing.assert_array_equal(np.asarray(painting), expected)
+
+
+async def test_many_at_once(url, pixels):
+    async with AsyncClient(url, max_in_flight=8) as art:
+        paintings = await asyncio.gather(*(art.stylize(pixels, "negative") for _ in range(40)))
+    for painting in paintings:
+        np.testing.assert_array_equal(np.asarray(painting), 255 - pixels)
+
+
+def test_a_server_that_went_away(repository, pixels):
+    with TritonServer(repository) as server:
+        art = Client(server.grpc_url)
+        art.stylize(pixels, "negative")
+    with pytest.raises(Unreachable):
+        art.stylize(pixels, "negative")
+    art.close()
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+async def test_the_example_of_the_docstring(url, tmp_path, monkeypatch, pixels, client):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(pixels).save("photo.jpg")
+    variables = {client.__name__: client}
+    examples = doctest.DocTestParser().get_examples(client.__doc__)
+    assert len(examples) == 2
+    for example in examples:
+        source = example.source.replace("localhost:8001", url)
+        code = compile(source, "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        running = eval(code, variables)
+        if running is not None:
+            await running
+    with Image.open("painting.jpg") as painting:
+        assert painting.size == (45, 67)
+
+
+def test_the_command_line(url, tmp_path, monkeypatch, capsys, pixels):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(pixels).save("photo.png")
+    assert run(["styles", "--url", url]) == 0
+    assert run(["stylize", "photo.png", "--style", "negative", "--url", url]) == 0
+    assert capsys.readouterr().out.split() == ["as_it_is", "negative", "photo-negative.png"]
+    with Image.open("photo-negative.png") as painting:
+        np.testing.assert_array_equal(np.asarray(painting), 255 - pixels)
+
+
+def test_the_demo(repository, tmp_path):
+    arguments = ["--model-repository", str(repository), "--output", str(tmp_path)]
+    assert run(["demo", *arguments]) == 0
+    assert len(list(tmp_path.glob("*-negative.jpg"))) == 4
+    with Image.open(tmp_path / "contact_sheet.jpg") as sheet:
+        sheet.load()

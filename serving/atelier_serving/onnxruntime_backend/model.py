@@ -1,0 +1,116 @@
+"""The Triton side of the backend: an object of this class is one instance of a model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from atelier_serving.onnxruntime_backend import contract
+from atelier_serving.onnxruntime_backend.batch import Array, Arrays, Job, run_jobs
+from atelier_serving.onnxruntime_backend.parameters import Config, ConfigError
+
+_ONNX_RUNTIME_ERROR = re.compile(r"\[ONNXRuntimeError\] : (\d+) : \w+ : (.*)", re.DOTALL)
+
+
+class TritonPythonModel:
+    """Runs an ONNX model for Triton, whose Python runtime calls these methods."""
+
+    @staticmethod
+    def auto_complete_config(auto_complete_model_config: Any) -> Any:
+        """Fills in what the model's configuration leaves open."""
+        config: Config = auto_complete_model_config.as_dict()
+        if contract.is_complete(config):
+            return auto_complete_model_config
+        from atelier_serving.onnxruntime_backend import session
+
+        with _refusal_by_name(config["name"]):
+            signature = session.peek(config, Path(pb_utils.get_model_dir()))
+            config.update(contract.complete(config, signature))
+        return auto_complete_model_config
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Opens the session of this instance, once the configuration is checked."""
+        from atelier_serving.onnxruntime_backend import session
+
+        config: Config = json.loads(args["model_config"])
+        with _refusal_by_name(args["model_name"]):
+            self._session = session.open_instance(
+                config,
+                Path(pb_utils.get_model_dir()),
+                args["model_instance_kind"],
+                int(args["model_instance_device_id"]),
+            )
+            signature = session.signature(self._session)
+            contract.check(config, signature)
+            self._run_options = session.run_options(config)
+        self._batches = config["max_batch_size"] > 0
+        inputs = signature.inputs | signature.defaults
+        self._scalar_inputs = {name for name, tensor in inputs.items() if not tensor.shape}
+        self._scalar_outputs = {
+            entry["name"]: contract.tensor_dims(entry)
+            for entry in config["output"]
+            if not signature.outputs[entry["name"]].shape
+        }
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answers the requests that Triton put together, each by itself if it must be."""
+        jobs = [
+            Job(
+                {tensor.name(): tensor.as_numpy() for tensor in request.inputs()},
+                request.requested_output_names(),
+            )
+            for request in requests
+        ]
+        answers = run_jobs(self._run, jobs, batches=self._batches)
+        return [self._response(answer) for answer in answers]
+
+    def _run(self, names: list[str], inputs: Arrays) -> list[Array]:
+        feed = {name: _text(array) for name, array in inputs.items()}
+        for name in self._scalar_inputs & feed.keys():
+            feed[name] = feed[name].reshape(())
+        outputs: list[Array] = self._session.run(names, feed, self._run_options)
+        return outputs
+
+    def _response(self, answer: Arrays | Exception) -> Any:
+        if isinstance(answer, Exception):
+            return pb_utils.InferenceResponse(error=_error(answer))
+        for name in self._scalar_outputs.keys() & answer.keys():
+            answer[name] = answer[name].reshape(self._scalar_outputs[name])
+        return pb_utils.InferenceResponse(
+            [pb_utils.Tensor(name, array) for name, array in answer.items()]
+        )
+
+
+@contextmanager
+def _refusal_by_name(model: str) -> Iterator[None]:
+    """Turns a refused configuration into the exception that Triton shows, with the model's name."""
+    try:
+        yield
+    except ConfigError as error:
+        raise pb_utils.TritonModelException(f"unable to load model '{model}': {error}") from None
+
+
+def _text(array: Array) -> Array:
+    """The array itself, or its text where Triton gave the bytes of strings."""
+    if array.dtype != np.object_:
+        return array
+    text = np.empty(array.size, np.object_)
+    text[:] = [element.decode() for element in array.flat]
+    return text.reshape(array.shape)
+
+
+def _error(error: Exception) -> Any:
+    if isinstance(error, UnicodeDecodeError):
+        return pb_utils.TritonError(
+            f"a string of the request is not UTF-8: {error}", pb_utils.TritonError.INVALID_ARG
+        )
+    match = _ONNX_RUNTIME_ERROR.match(str(error))
+    message = f"onnx runtime error {match[1]}: {match[2]}" if match else str(error)
+    return pb_utils.TritonError(message, pb_utils.TritonError.INTERNAL)

@@ -1,0 +1,108 @@
+"""The command `atelier serve`."""
+
+import signal
+import sys
+from types import FrameType
+
+import click
+
+
+@click.command(context_settings={"auto_envvar_prefix": "ATELIER_SERVE", "show_default": True})
+@click.option(
+    "--model-repository",
+    "repositories",
+    metavar="DIR",
+    multiple=True,
+    default=["./model_repository"],
+    help="Directory of models to serve; may be given several times.",
+)
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is every one.")
+@click.option(
+    "--grpc-port", type=click.IntRange(0, 65535), default=8001, help="Port for gRPC; 0: any free."
+)
+@click.option(
+    "--http-port", type=click.IntRange(0, 65535), default=8000, help="Port for HTTP; 0: any free."
+)
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    default=8002,
+    help="Port for Prometheus metrics; 0: any free.",
+)
+@click.option(
+    "--exit-timeout",
+    metavar="SECONDS",
+    type=click.IntRange(0),
+    default=30,
+    help="How long accepted requests may take to finish once the server stops.",
+)
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Tell what Triton does, not its warnings and errors only."
+)
+@click.argument("options", metavar="[-- TRITON_OPTION...]", nargs=-1)
+def serve(
+    repositories: tuple[str, ...],
+    host: str,
+    grpc_port: int,
+    http_port: int,
+    metrics_port: int,
+    exit_timeout: int,
+    verbose: bool,
+    options: tuple[str, ...],
+) -> None:
+    """Serve a model repository with the embedded Triton.
+
+    Once every model is ready, one line on standard output tells where:
+    "ready grpc=HOST:PORT http=HOST:PORT metrics=HOST:PORT". The log goes to standard error.
+
+    SIGTERM or Ctrl-C lets accepted requests finish; a second one stops at once. What follows
+    "--" is passed to tritonserver as it is. Every option can also be set in the environment:
+    ATELIER_SERVE_GRPC_PORT stands for --grpc-port.
+    """
+    from atelier_serving.errors import TritonError
+    from atelier_serving.server import TritonServer
+
+    def log(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    try:
+        server = TritonServer(
+            repositories,
+            host=host,
+            grpc_port=grpc_port,
+            http_port=http_port,
+            metrics_port=metrics_port,
+            exit_timeout=exit_timeout,
+            verbose=verbose,
+            options=options,
+            log=log,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+    received: list[int] = []
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) == 1:
+            server.terminate()
+        else:
+            server.kill()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    ready = False
+    try:
+        server.start()
+        ready = True
+        click.echo(
+            f"ready grpc={server.grpc_url} http={server.http_url} metrics={server.metrics_url}"
+        )
+        server.wait()
+    except TritonError as error:
+        if not received or (ready and len(received) == 1):
+            raise click.ClickException(str(error)) from None
+    if not ready or len(received) > 1:
+        # Ended before its time by a signal, which is told in the way of a shell.
+        sys.exit(128 + received[0])

@@ -1,0 +1,96 @@
+"""The temporary directory that a server is put together in; site-packages is never written.
+
+backends/python/        the Python backend and the stub for this version of Python
+backends/onnxruntime/   our backend for ONNX models, under the name of the official one
+environment/            a virtual environment that hands this process's imports to the stubs
+libraries/              libpython alone, first on the loader's path
+"""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from atelier_serving.installation import Installation
+
+ONNXRUNTIME_BACKEND = Path(__file__).parent / "onnxruntime_backend" / "model.py"
+
+
+@dataclass(frozen=True)
+class ServerDirectory:
+    """The temporary directory of one server.
+
+    Attributes:
+        path: The directory itself.
+    """
+
+    path: Path
+
+    @property
+    def backends(self) -> Path:
+        """What Triton takes as its directory of backends."""
+        return self.path / "backends"
+
+    @property
+    def environment(self) -> Path:
+        """The virtual environment of the stubs."""
+        return self.path / "environment"
+
+    @property
+    def libraries(self) -> Path:
+        """What the dynamic loader searches first."""
+        return self.path / "libraries"
+
+    def fill(self, installation: Installation) -> None:
+        """Puts the parts together, with links where Triton allows them.
+
+        Args:
+            installation: Where Triton lies.
+        """
+        self._add_backends(installation)
+        self._add_environment()
+        self.libraries.mkdir()
+        if installation.libpython:
+            (self.libraries / installation.libpython.name).symlink_to(installation.libpython)
+
+    def _add_backends(self, installation: Installation) -> None:
+        python = self.backends / "python"
+        python.mkdir(parents=True)
+        # Triton refuses to serve other backends through a library that is a link out of its
+        # directory, so this one file is copied: 1.4 MB.
+        shutil.copy(installation.python_backend / "libtriton_python.so", python)
+        utilities = installation.python_backend / "triton_python_backend_utils.py"
+        for part in (utilities, installation.stub):
+            (python / part.name).symlink_to(part)
+        onnxruntime = self.backends / "onnxruntime"
+        onnxruntime.mkdir()
+        (onnxruntime / "model.py").symlink_to(ONNXRUNTIME_BACKEND)
+
+    def _add_environment(self) -> None:
+        """Makes a virtual environment whose only content is this process's module path.
+
+        A stub runs an isolated Python: it ignores PYTHONPATH and every other variable, and takes
+        the environment of the first `python3` on PATH, which need not be the running one.
+        """
+        programs = self.environment / "bin"
+        packages = Path(sys.platlibdir, f"python{sys.version_info[0]}.{sys.version_info[1]}")
+        site_packages = self.environment / packages / "site-packages"
+        programs.mkdir(parents=True)
+        site_packages.mkdir(parents=True)
+        executable = Path(os.path.realpath(sys.executable))
+        (programs / "python3").symlink_to(executable)
+        (self.environment / "pyvenv.cfg").write_text(f"home = {executable.parent}\n")
+        lines = [
+            # Model repositories are read, never written.
+            "import sys; sys.dont_write_bytecode = True",
+            # What a model prints belongs into the log when it is printed.
+            "import sys; sys.stdout.reconfigure(line_buffering=True)",
+            # Not as plain paths: the .pth files of an editable install would not be followed.
+            *(
+                f"import site; site.addsitedir({entry!r})"
+                for entry in sys.path
+                if Path(entry).is_absolute()
+            ),
+        ]
+        (site_packages / "atelier.pth").write_text("\n".join(lines) + "\n")

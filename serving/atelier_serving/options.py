@@ -1,0 +1,180 @@
+"""The settings of a server, and the command line and environment that Triton gets for them."""
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from atelier_serving.directory import ServerDirectory
+from atelier_serving.installation import Installation
+
+SHARED_MEMORY_BYTES = 4 * 2**20
+"""What a model instance's shared memory begins with, and grows by, in bytes. It never shrinks.
+
+Larger beginnings make only the first requests faster; a container's usual 64 MiB hold all models.
+"""
+
+STUB_TIMEOUT_SECONDS = 60
+"""How long Triton waits for the process of a Python model to answer. A busy machine needs more
+than Triton's 30 s."""
+
+RESTRICTED = ("shared-memory", "model-repository", "trace", "logging")
+"""What can change the server or its host's memory, closed to clients over gRPC and HTTP."""
+
+OWN_OPTIONS = (
+    "allow-grpc",
+    "allow-http",
+    "allow-metrics",
+    "backend-directory",
+    "exit-timeout-secs",
+    "grpc-address",
+    "grpc-port",
+    "http-address",
+    "http-port",
+    "metrics-address",
+    "metrics-port",
+    "model-repository",
+    "model-store",
+)
+"""Options of Triton that follow from the settings, so that nobody may pass them beside these."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a server is run.
+
+    Attributes:
+        repositories: Model repositories: directories, or addresses such as `s3://bucket/models`.
+        host: The name or IPv4 address to listen on.
+        grpc_port: Port of the KServe v2 protocol over gRPC; 0 is any free one, here and below.
+        http_port: Port of the same protocol over HTTP.
+        metrics_port: Port of the metrics, in the format of Prometheus.
+        exit_timeout: Seconds that accepted requests may take to finish once the server stops.
+        start_timeout: Seconds that loading all models may take.
+        verbose: Whether Triton tells what it does; otherwise it tells warnings and errors.
+        options: Further options of `tritonserver`, such as `--cache-config=local,size=1048576`.
+    """
+
+    repositories: Sequence[str]
+    host: str = "127.0.0.1"
+    grpc_port: int = 0
+    http_port: int = 0
+    metrics_port: int = 0
+    exit_timeout: int = 30
+    start_timeout: float = 600.0
+    verbose: bool = False
+    options: Sequence[str] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked before anything is started.
+
+        Raises:
+            ValueError: A setting is out of its range.
+        """
+        if not self.repositories:
+            raise ValueError("give at least one model repository")
+        for name in ("grpc_port", "http_port", "metrics_port"):
+            port = getattr(self, name)
+            if not 0 <= port <= 65535:
+                raise ValueError(f"{name} is {port}; a port is a number from 0 to 65535")
+        fixed = [port for port in (self.grpc_port, self.http_port, self.metrics_port) if port]
+        if len(set(fixed)) < len(fixed):
+            raise ValueError(f"the three ports must differ, not {', '.join(map(str, fixed))}")
+        if self.exit_timeout < 0 or self.start_timeout <= 0:
+            raise ValueError("the time-outs are seconds: 0 or more to exit, more than 0 to start")
+        for option in self.options:
+            name = option.removeprefix("--").partition("=")[0]
+            if name in OWN_OPTIONS:
+                raise ValueError(f"--{name} follows from the server's own settings: set it there")
+
+
+def has_gpu() -> bool:
+    """Tells whether an NVIDIA driver offers a GPU, natively or under WSL."""
+    return Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()
+
+
+def command_line(
+    settings: Settings,
+    installation: Installation,
+    directory: ServerDirectory,
+    address: str,
+    ports: tuple[int, int, int],
+    shm_prefix: str,
+) -> list[str]:
+    """Composes Triton's command line.
+
+    Args:
+        settings: The settings of the server.
+        installation: Where Triton lies.
+        directory: The server's directory.
+        address: The IPv4 address to listen on.
+        ports: The ports for gRPC, HTTP and metrics.
+        shm_prefix: How the names of the shared memory regions begin, unlike any other server's.
+
+    Returns:
+        The program and its arguments.
+    """
+    grpc_port, http_port, metrics_port = ports
+    # Triton takes the key from its command line only, where other users of the machine can read
+    # it. So it is drawn anew at each start, kept by nobody, and opens nothing that is in use.
+    restricted = f"{','.join(RESTRICTED)}:atelier-closed={secrets.token_hex(16)}"
+    options = {
+        "backend-directory": directory.backends,
+        "cache-directory": installation.caches,
+        "grpc-address": address,
+        "http-address": address,
+        "metrics-address": address,
+        "grpc-port": grpc_port,
+        "http-port": http_port,
+        "metrics-port": metrics_port,
+        "grpc-restricted-protocol": restricted,
+        "http-restricted-api": restricted,
+        "model-control-mode": "none",
+        "allow-vertex-ai": "false",
+        "allow-sagemaker": "false",
+        "exit-timeout-secs": settings.exit_timeout,
+        "log-info": str(settings.verbose).lower(),
+    }
+    if not has_gpu():
+        # Without a GPU these would only fill the log with warnings.
+        options |= {"allow-gpu-metrics": "false", "pinned-memory-pool-byte-size": 0}
+    backend_options = {
+        "shm-region-prefix-name": shm_prefix,
+        "shm-default-byte-size": SHARED_MEMORY_BYTES,
+        "shm-growth-byte-size": SHARED_MEMORY_BYTES,
+        "stub-timeout-seconds": STUB_TIMEOUT_SECONDS,
+    }
+    return [
+        str(installation.binary),
+        *(f"--model-repository={repository}" for repository in settings.repositories),
+        *(f"--{name}={value}" for name, value in options.items()),
+        *(
+            f"--backend-config={backend},{name}={value}"
+            for backend in ("python", "onnxruntime")
+            for name, value in backend_options.items()
+        ),
+        *settings.options,
+    ]
+
+
+def environment(directory: ServerDirectory, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Composes Triton's environment variables.
+
+    Args:
+        directory: The server's directory.
+        inherited: The variables to start from.
+
+    Returns:
+        The variables.
+    """
+
+    def prepend(directory: Path, name: str) -> str:
+        return os.pathsep.join([str(directory), *filter(None, [inherited.get(name)])])
+
+    return {
+        **inherited,
+        "PATH": prepend(directory.environment / "bin", "PATH"),
+        "LD_LIBRARY_PATH": prepend(directory.libraries, "LD_LIBRARY_PATH"),
+        "ORT_DISABLE_TELEMETRY": "1",
+    }

@@ -1,0 +1,134 @@
+"""A Triton process under its supervisor, as the launcher sees it."""
+
+import collections
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from atelier_serving import supervisor
+
+TAIL_LINES = 2000
+"""How many lines of the log are kept, to tell why a server ended."""
+
+
+class SupervisedProcess:
+    """Runs a command under the supervisor and reads its output."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        shm_prefix: str,
+        exit_timeout: float,
+        log: Callable[[str], None],
+    ) -> None:
+        """Starts the command.
+
+        Args:
+            command: The command line.
+            environment: The whole environment of the command.
+            directory: Temporary directory of the command, removed after its end.
+            shm_prefix: Shared memory whose name begins so is removed after the command's end.
+            exit_timeout: Seconds that the command may take after `terminate`.
+            log: Called in a thread of its own with each line of output, without its end.
+        """
+        self._directory = directory
+        self._shm_prefix = shm_prefix
+        self._log = log
+        self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
+        status, status_of_supervisor = os.pipe()
+        arguments = [os.getpid(), status_of_supervisor, exit_timeout, directory, shm_prefix]
+        try:
+            # -I and -S: nothing of the user's environment may hinder the supervisor. A session of
+            # its own: the terminal's Ctrl-C and hang-up reach the launcher only.
+            self._supervisor = subprocess.Popen(  # noqa: S603 - no shell is involved
+                [sys.executable, "-I", "-S", supervisor.__file__, *map(str, arguments), *command],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(status_of_supervisor,),
+                start_new_session=True,
+                text=True,
+                errors="replace",
+            )
+        except BaseException:
+            os.close(status)
+            raise
+        finally:
+            os.close(status_of_supervisor)
+        self._reader = threading.Thread(target=self._read, name="triton-log", daemon=True)
+        self._reader.start()
+        with os.fdopen(status) as told:
+            pid = told.read()
+        self.pid = int(pid) if pid else None
+        """The process id of the command; None if it could not even be started."""
+
+    def _read(self) -> None:
+        assert self._supervisor.stdout
+        handed_on = True
+        with self._supervisor.stdout as output:
+            for line in output:
+                self._tail.append(line.rstrip("\n"))
+                if handed_on:
+                    try:
+                        self._log(line.rstrip("\n"))
+                    except Exception as error:
+                        # Reading must go on: Triton stands still once nobody empties the pipe.
+                        handed_on = False
+                        self._tail.append(f"the log is handed on no more: {error!r}")
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """The last lines of output."""
+        return tuple(self._tail)
+
+    def terminate(self) -> None:
+        """Asks the command to finish its work and end; returns at once."""
+        self._supervisor.terminate()
+
+    def kill(self) -> None:
+        """Ends the command and all that it started; returns at once."""
+        self._supervisor.send_signal(signal.SIGQUIT)
+
+    def poll(self) -> int | None:
+        """The exit status in the way of a shell (128 + signal), or None while it runs."""
+        return None if self._supervisor.poll() is None else self.wait()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits until the command has ended and nothing of it is left.
+
+        Args:
+            timeout: Seconds to wait, or None for as long as it takes.
+
+        Returns:
+            The exit status in the way of a shell: 128 + the signal that ended the command.
+
+        Raises:
+            subprocess.TimeoutExpired: It still runs.
+        """
+        status = self._supervisor.wait(timeout)
+        if status < 0 or self.pid is None:
+            # The supervisor was killed or failed, so its last duty falls to the launcher.
+            supervisor.clear(self.pid, self._directory, self._shm_prefix)
+        self._reader.join(timeout=2.0)
+        return status if status >= 0 else 128 - status
+
+
+def describe_end(status: int) -> str:
+    """Says how a process ended.
+
+    Args:
+        status: Its exit status in the way of a shell.
+
+    Returns:
+        Such as "was ended by SIGKILL" or "ended with status 1".
+    """
+    names = {128 + number: number.name for number in signal.Signals}
+    return f"was ended by {names[status]}" if status in names else f"ended with status {status}"

@@ -1,0 +1,293 @@
+"""The embedded Triton server: from settings to a server that is ready, and to its end.
+
+Start: find the installation, link the backends, take ports, run Triton under the supervisor, wait
+until all models are loaded and the ports answer. End: SIGTERM, accepted requests finish, Triton
+unloads its models; the supervisor removes what is left.
+"""
+
+import contextlib
+import http.client
+import os
+import secrets
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from atelier_serving import log as triton_log
+from atelier_serving import repositories
+from atelier_serving.directory import ServerDirectory
+from atelier_serving.errors import CrashError, StartError
+from atelier_serving.installation import find_installation
+from atelier_serving.options import Settings, command_line, environment
+from atelier_serving.ports import check_free, free_port, resolve
+from atelier_serving.process import SupervisedProcess, describe_end
+
+ATTEMPTS = 5
+"""How often free ports are sought anew when others were quicker to take them."""
+POLL_SECONDS = 0.05
+
+Repository = str | os.PathLike[str]
+
+
+class TritonServer:
+    """A Triton server on this machine, for the time of a `with` block.
+
+    ```python
+    with TritonServer("model_repository") as server:
+        client = Client(server.grpc_url)
+    ```
+
+    It starts once. It ends when the block does, when `stop` or `kill` is called, and when this
+    process ends in any way, SIGKILL included; no process and no shared memory outlives it.
+    """
+
+    def __init__(
+        self,
+        repository: Repository | Sequence[Repository],
+        *,
+        host: str = "127.0.0.1",
+        grpc_port: int = 0,
+        http_port: int = 0,
+        metrics_port: int = 0,
+        exit_timeout: int = 30,
+        start_timeout: float = 600.0,
+        verbose: bool = False,
+        options: Sequence[str] = (),
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        """Takes the settings; `Settings` says what they mean.
+
+        Args:
+            repository: One model repository or several.
+            host: The name or IPv4 address to listen on.
+            grpc_port: Port for gRPC; 0 is any free one, here and below.
+            http_port: Port for HTTP.
+            metrics_port: Port for the metrics.
+            exit_timeout: Seconds that accepted requests may take to finish once it stops.
+            start_timeout: Seconds that loading all models may take.
+            verbose: Whether Triton tells what it does, beside warnings and errors.
+            options: Further options of `tritonserver`.
+            log: Called in a thread of its own with each line of Triton's log. Without it nothing
+                is shown, and errors tell the lines that matter.
+
+        Raises:
+            ValueError: A setting is out of its range.
+        """
+        several = [repository] if isinstance(repository, str | os.PathLike) else repository
+        self.settings = Settings(
+            repositories=tuple(os.fspath(each) for each in several),
+            host=host,
+            grpc_port=grpc_port,
+            http_port=http_port,
+            metrics_port=metrics_port,
+            exit_timeout=exit_timeout,
+            start_timeout=start_timeout,
+            verbose=verbose,
+            options=tuple(options),
+        )
+        self._log = log
+        self._process: SupervisedProcess | None = None
+        self._address = ""
+        self._ports = (0, 0, 0)
+        self._end_requested = threading.Event()
+        self._killed = False
+
+    def start(self) -> Self:
+        """Starts Triton and returns once every model is ready.
+
+        Returns:
+            The server itself.
+
+        Raises:
+            ModuleNotFoundError: The extra `serving` or `serving-cpu` is not installed.
+            StartError: The server did not become ready; the message says why.
+            RuntimeError: It was started before.
+        """
+        if self._process:
+            raise RuntimeError("a server starts once: make another one")
+        installation = find_installation()
+        repositories.check(self.settings.repositories)
+        self._address = resolve(self.settings.host)
+        wanted = (self.settings.grpc_port, self.settings.http_port, self.settings.metrics_port)
+        for port in filter(None, wanted):
+            check_free(self._address, port)
+        for attempts_left in reversed(range(ATTEMPTS)):
+            grpc, http, metrics = (port or free_port(self._address) for port in wanted)
+            self._ports = (grpc, http, metrics)
+            shm_prefix = f"atelier_{os.getpid()}_{secrets.token_hex(4)}_"
+            directory = ServerDirectory(Path(tempfile.mkdtemp(prefix="atelier-serving-")))
+            directory.fill(installation)
+            self._process = SupervisedProcess(
+                command_line(
+                    self.settings,
+                    installation,
+                    directory,
+                    self._address,
+                    self._ports,
+                    shm_prefix,
+                ),
+                environment=environment(directory, os.environ),
+                directory=directory.path,
+                shm_prefix=shm_prefix,
+                exit_timeout=self.settings.exit_timeout,
+                log=self._forward,
+            )
+            try:
+                self._wait_ready(self._process)
+            except StartError:
+                taken = triton_log.port_in_use(self._process.tail)
+                if not attempts_left or taken is None or taken in wanted:
+                    raise
+            except BaseException:
+                self.kill()
+                raise
+            else:
+                break
+        return self
+
+    def _forward(self, line: str) -> None:
+        if self._log and not triton_log.is_noise(line):
+            self._log(line)
+
+    def _wait_ready(self, process: SupervisedProcess) -> None:
+        end = time.monotonic() + self.settings.start_timeout
+        trouble = ""
+        while process.poll() is None:
+            if self._end_requested.is_set():
+                trouble = "it was told to stop while it loaded its models"
+            elif any(map(triton_log.is_hopeless, process.tail)):
+                trouble = triton_log.explain(process.tail)
+            elif time.monotonic() > end:
+                trouble = (
+                    f"it was not ready after {self.settings.start_timeout:g} s; its last words:\n"
+                    + triton_log.explain(process.tail)
+                )
+            if trouble:
+                process.kill()
+                process.wait()
+                raise StartError(f"Triton did not start: {trouble}")
+            if self._is_ready():
+                return
+            time.sleep(POLL_SECONDS)
+        raise StartError(f"Triton did not start:\n{triton_log.explain(process.tail)}")
+
+    def _is_ready(self) -> bool:
+        """Asks over HTTP; gRPC is open before it, the metrics a moment later."""
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection(self.http_url, timeout=5)
+            try:
+                connection.request("GET", "/v2/health/ready")
+                if connection.getresponse().status == http.client.OK:
+                    host, port = self.metrics_url.split(":")
+                    socket.create_connection((host, int(port)), timeout=5).close()
+                    return True
+            finally:
+                connection.close()
+        return False
+
+    def terminate(self) -> None:
+        """Asks the server to finish its requests and end; returns at once, also in a handler."""
+        if self._process and self._process.poll() is not None:
+            return
+        self._end_requested.set()
+        if self._process:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends the server at once, with the requests that it works on."""
+        self._killed = True
+        self._end_requested.set()
+        if self._process:
+            self._process.kill()
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Waits until the server has ended and nothing of it is left.
+
+        Args:
+            timeout: Seconds to wait, or None for as long as it takes.
+
+        Raises:
+            CrashError: It ended without being told to, or did not finish its requests in time.
+            TimeoutError: It still runs.
+        """
+        if not self._process:
+            return
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"the server still runs after {timeout:g} s") from None
+        if self._killed:
+            return
+        words = triton_log.explain(self._process.tail)
+        if not self._end_requested.is_set():
+            raise CrashError(f"Triton {describe_end(status)} by itself; its last words:\n{words}")
+        if status:
+            raise CrashError(
+                f"Triton {describe_end(status)} before all requests were answered "
+                f"(exit_timeout is {self.settings.exit_timeout} s); its last words:\n{words}"
+            )
+
+    def stop(self) -> None:
+        """Lets accepted requests finish, for `exit_timeout` at most, and ends the server.
+
+        Raises:
+            CrashError: It had ended before, or did not finish its requests in time.
+        """
+        self.terminate()
+        self.wait()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self.stop()
+        except CrashError as crash:
+            if error is None:
+                raise
+            # What went wrong in the block most likely follows from the crash.
+            error.add_note(str(crash))
+
+    @property
+    def running(self) -> bool:
+        """Whether Triton runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process id of Triton itself."""
+        if not self._process or not self._process.pid:
+            raise RuntimeError("the server has not been started")
+        return self._process.pid
+
+    @property
+    def grpc_url(self) -> str:
+        """Where this machine reaches gRPC, as `address:port`."""
+        return self._url(self._ports[0])
+
+    @property
+    def http_url(self) -> str:
+        """Where this machine reaches HTTP, as `address:port`."""
+        return self._url(self._ports[1])
+
+    @property
+    def metrics_url(self) -> str:
+        """Where this machine reaches the metrics, as `address:port`."""
+        return self._url(self._ports[2])
+
+    def _url(self, port: int) -> str:
+        if not self._process:
+            raise RuntimeError("the server has not been started")
+        address = "127.0.0.1" if self._address == "0.0.0.0" else self._address  # noqa: S104
+        return f"{address}:{port}"

@@ -1,0 +1,96 @@
+"""However a server or its launcher dies: no process, no shared memory, no file stays."""
+
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def leftovers(processes):
+    """Notes what belongs to `atelier serve`, and tells later what of it is still there."""
+
+    def note(launcher):
+        pids = processes(launcher)
+        assert {"tritonserver", "triton_python_b"} <= set(pids.values())
+        directories = set(Path(tempfile.gettempdir()).glob("atelier-serving-*"))
+        own = {path for path in directories if _mentions(pids, path)}
+        assert len(own) == 1
+
+        def rest():
+            return (
+                [pid for pid in pids if _runs(pid)]
+                + list(Path("/dev/shm").glob(f"atelier_{launcher}_*"))
+                + [path for path in own if path.exists()]
+            )
+
+        assert any(isinstance(each, Path) and each.parent.name == "shm" for each in rest())
+        return rest
+
+    return note
+
+
+def _mentions(pids, path):
+    return any(str(path) in Path(f"/proc/{pid}/cmdline").read_text() for pid in pids)
+
+
+def _runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _gone(rest, seconds):
+    end = time.monotonic() + seconds
+    while rest() and time.monotonic() < end:
+        time.sleep(0.1)
+    return rest()
+
+
+def test_after_the_launcher_was_killed(serve, sleepers, leftovers):
+    command = serve("--model-repository", sleepers)
+    command.ready()
+    rest = leftovers(command.process.pid)
+    command.process.kill()
+    command.end()
+    assert _gone(rest, 10) == []
+
+
+def test_after_the_launcher_was_killed_under_load(serve, sleepers, leftovers, send):
+    command = serve("--model-repository", sleepers)
+    urls = command.ready()
+    rest = leftovers(command.process.pid)
+    short = send(urls["grpc"], urls["metrics"], 1.0, 2)
+    send(urls["grpc"], urls["metrics"], 60.0, 2)
+    command.process.kill()
+    command.end()
+    assert [future.result() for future in short] == [1.0] * 2
+    assert _gone(rest, 15) == []
+
+
+@pytest.mark.parametrize("victim", ["tritonserver", "supervisor"])
+def test_after_a_part_was_killed(serve, sleepers, leftovers, processes, victim):
+    command = serve("--model-repository", sleepers)
+    command.ready()
+    rest = leftovers(command.process.pid)
+    pids = processes(command.process.pid)
+    if victim == "supervisor":
+        (pid,) = processes(command.process.pid, depth=1)
+    else:
+        (pid,) = [pid for pid, name in pids.items() if name == victim]
+    os.kill(pid, signal.SIGKILL)
+    assert command.end() == 1
+    assert _gone(rest, 5) == []
+
+
+def test_after_ctrl_c(serve, sleepers, leftovers):
+    command = serve("--model-repository", sleepers)
+    command.ready()
+    rest = leftovers(command.process.pid)
+    command.process.send_signal(signal.SIGINT)
+    assert command.end() == 0
+    assert rest() == []

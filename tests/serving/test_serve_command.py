@@ -1,0 +1,84 @@
+import os
+import signal
+import socket
+import time
+
+
+def test_sigterm_under_load_loses_no_accepted_request(serve, sleepers, send):
+    command = serve("--model-repository", sleepers)
+    urls = command.ready()
+    futures = send(urls["grpc"], urls["metrics"], 0.5, 8)
+    command.process.send_signal(signal.SIGTERM)
+    assert [future.result() for future in futures] == [0.5] * 8
+    assert command.end() == 0
+    assert command.process.stdout.read() == ""
+
+
+def test_a_second_ctrl_c_stops_at_once(serve, sleepers, send):
+    command = serve("--model-repository", sleepers)
+    urls = command.ready()
+    futures = send(urls["grpc"], urls["metrics"], 30.0, 2)
+    command.process.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert command.process.poll() is None
+    started = time.monotonic()
+    command.process.send_signal(signal.SIGINT)
+    assert command.end() == 130
+    assert time.monotonic() - started < 5
+    assert all(future.exception() for future in futures)
+
+
+def test_ctrl_c_while_models_load_stops_at_once(serve, tmp_path, write_model):
+    repository = write_model(tmp_path, "slow", "import time\nprint('loading')\ntime.sleep(60)\n")
+    command = serve("--model-repository", repository)
+    while "loading" not in command.log:
+        time.sleep(0.05)
+    command.process.send_signal(signal.SIGINT)
+    assert command.end() == 130
+    assert command.process.stdout.read() == ""
+
+
+def test_a_broken_model_is_told_in_few_lines(serve, tmp_path, write_model):
+    command = serve("--model-repository", write_model(tmp_path, "broken", "1 / 0\n"))
+    assert command.end() == 1
+    error = command.log[command.log.index("Error: Triton") :]
+    assert "model 'broken' version 1: Internal: ZeroDivisionError" in error
+    assert len(error.splitlines()) == 2
+
+
+def test_a_port_in_use_is_told(serve, sleepers):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command = serve("--model-repository", sleepers, "--http-port", port)
+        assert command.end() == 1
+    assert f"Error: port {port} of 127.0.0.1 is in use" in command.log
+
+
+def test_a_crash_is_told(serve, sleepers, processes):
+    command = serve("--model-repository", sleepers)
+    command.ready()
+    (triton,) = [
+        pid for pid, name in processes(command.process.pid).items() if name == "tritonserver"
+    ]
+    os.kill(triton, signal.SIGKILL)
+    assert command.end() == 1
+    assert "Error: Triton was ended by SIGKILL by itself" in command.log
+
+
+def test_options_after_two_dashes_reach_triton(serve, sleepers):
+    command = serve("--model-repository", sleepers, "--", "--no-such-option")
+    assert command.end() == 1
+    assert "unrecognized option '--no-such-option'" in command.log
+
+
+def test_own_options_are_not_to_be_passed_on(serve, sleepers):
+    command = serve("--model-repository", sleepers, "--", "--grpc-port=1")
+    assert command.end() == 2
+    assert "--grpc-port follows from the server's own settings" in command.log
+
+
+def test_options_can_be_set_in_the_environment(serve, sleepers, monkeypatch):
+    monkeypatch.setenv("ATELIER_SERVE_EXIT_TIMEOUT", "-1")
+    command = serve("--model-repository", sleepers)
+    assert command.end() == 2
+    assert "'--exit-timeout'" in command.log

@@ -1,0 +1,235 @@
+import json
+import os
+import signal
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import atelier_serving
+from atelier_serving import CrashError, StartError, TritonServer
+
+
+def test_two_servers_at_once_and_one_stops(server, sleepers, send, infer):
+    with TritonServer(str(sleepers)) as second:
+        addresses = {
+            getattr(each, f"{protocol}_url")
+            for each in (server, second)
+            for protocol in ("grpc", "http", "metrics")
+        }
+        assert len(addresses) == 6
+        assert second.pid != server.pid
+        accepted = send(second.grpc_url, second.metrics_url, 0.3, 8)
+        second.stop()
+        assert not second.running
+        assert [future.result() for future in accepted] == [pytest.approx(0.3)] * 8
+    assert infer(server.grpc_url, 0.0) == 0.0
+
+
+def test_the_log_is_handed_on_and_the_repository_stays_as_it_was(tmp_path, write_model):
+    code = "print('the model speaks')\nclass TritonPythonModel:\n    pass\n"
+    write_model(tmp_path, "speaker", code)
+    before = sorted(tmp_path.rglob("*"))
+    lines = []
+    server = TritonServer(tmp_path, log=lines.append, verbose=True).start()
+    server.kill()
+    server.wait()
+    assert "the model speaks" in lines
+    assert any("successfully loaded 'speaker'" in line for line in lines)
+    assert not any("CudaDriverHelper" in line for line in lines)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(tmp_path, write_model):
+    told = []
+
+    def log(line):
+        told.append(line)
+        raise BrokenPipeError
+
+    # More than a pipe holds, so that a server whose log nobody reads would stand still.
+    code = "print('x' * 100 + '\\n' * 200_000)\nclass TritonPythonModel:\n    pass\n"
+    server = TritonServer(write_model(tmp_path, "speaker", code), log=log).start()
+    assert len(told) == 1
+    server.kill()
+    server.wait()
+
+
+def test_models_import_what_this_process_can(tmp_path, write_model, monkeypatch):
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "only_here.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "modules")
+    code = (
+        "import json, only_here, atelier_serving, numpy\n"
+        "files = [module.__file__ for module in (only_here, atelier_serving, numpy)]\n"
+        "print(json.dumps(files))\n"
+        "class TritonPythonModel:\n    pass\n"
+    )
+    lines = []
+    server = TritonServer(write_model(tmp_path / "models", "importer", code), log=lines.append)
+    server.start()
+    server.kill()
+    server.wait()
+    expected = [
+        str(tmp_path / "modules" / "only_here.py"),
+        atelier_serving.__file__,
+        np.__file__,
+    ]
+    assert json.dumps(expected) in lines
+
+
+def test_without_verbose_a_good_start_says_nothing(sleepers):
+    lines = []
+    server = TritonServer(sleepers, log=lines.append).start()
+    assert lines == []
+    server.kill()
+    server.wait()
+
+
+def test_requests_that_take_longer_than_the_exit_timeout_are_told(sleepers, send):
+    server = TritonServer(sleepers, exit_timeout=1).start()
+    futures = send(server.grpc_url, server.metrics_url, 20.0, 2)
+    with pytest.raises(CrashError, match="before all requests were answered"):
+        server.stop()
+    assert all(future.exception() for future in futures)
+
+
+def test_a_crash_is_told_with_its_signal(sleepers):
+    server = TritonServer(sleepers).start()
+    os.kill(server.pid, signal.SIGSEGV)
+    with pytest.raises(CrashError, match="was ended by SIGSEGV by itself"):
+        server.wait(30)
+
+
+def test_a_crash_is_noted_on_the_error_of_the_block(sleepers):
+    server = TritonServer(sleepers).start()
+    os.kill(server.pid, signal.SIGKILL)
+    with pytest.raises(TimeoutError):
+        server.wait(0)
+    error = ValueError("what the block was doing")
+    while server.running:
+        time.sleep(0.05)
+    server.__exit__(ValueError, error, None)
+    assert "SIGKILL" in error.__notes__[0]
+
+
+def test_the_server_outlives_the_thread_that_started_it(sleepers, infer):
+    server = TritonServer(sleepers)
+    thread = threading.Thread(target=server.start)
+    thread.start()
+    thread.join()
+    assert infer(server.grpc_url, 0.0) == 0.0
+    assert server.running
+    server.kill()
+    server.wait()
+    assert not server.running
+
+
+def test_a_server_starts_once(server):
+    with pytest.raises(RuntimeError, match="starts once"):
+        server.start()
+
+
+def test_addresses_are_known_once_it_was_started(sleepers):
+    with pytest.raises(RuntimeError, match="has not been started"):
+        _ = TritonServer(sleepers).grpc_url
+
+
+def test_a_broken_model_keeps_the_server_from_starting(tmp_path, write_model):
+    write_model(tmp_path, "good")
+    write_model(tmp_path, "broken", "import no_such_module\n")
+    write_model(
+        tmp_path,
+        "raising",
+        "class TritonPythonModel:\n"
+        "    def initialize(self, args):\n"
+        "        raise ValueError('styles is empty')\n",
+    )
+    with pytest.raises(StartError) as error:
+        TritonServer(tmp_path).start()
+    message = str(error.value)
+    assert "model 'broken' version 1: Internal: ModuleNotFoundError: No module" in message
+    assert "model 'raising' version 1: Internal: ValueError: styles is empty (at " in message
+    assert "good" not in message
+    assert len(message.splitlines()) == 3
+
+
+def test_a_missing_model_file_is_told_without_waiting_for_its_stub(tmp_path, write_model):
+    (write_model(tmp_path, "empty") / "empty" / "1" / "model.py").unlink()
+    with pytest.raises(StartError, match=r"Python model file not found in '.*empty/1/model.py'"):
+        TritonServer(tmp_path, start_timeout=20).start()
+
+
+def test_a_model_that_loads_too_long_is_told(tmp_path, write_model):
+    write_model(tmp_path, "slow", "import time\ntime.sleep(60)\n")
+    with pytest.raises(StartError, match="not ready after 2 s"):
+        TritonServer(tmp_path, start_timeout=2).start()
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http", "metrics"])
+def test_a_port_in_use_is_told_at_once(sleepers, protocol):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(StartError, match=f"port {port} of .* is in use"):
+            TritonServer(sleepers, **{f"{protocol}_port": port}).start()
+
+
+def test_ports_that_others_took_meanwhile_are_chosen_anew(sleepers, infer, monkeypatch):
+    from atelier_serving import server as module
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ports = [other.getsockname()[1]]
+        find = module.free_port
+        monkeypatch.setattr(
+            module, "free_port", lambda address: ports.pop() if ports else find(address)
+        )
+        server = TritonServer(sleepers).start()
+    assert infer(server.grpc_url, 0.0) == 0.0
+    server.kill()
+    server.wait()
+
+
+@pytest.mark.parametrize("name", ["missing", "file", "empty"])
+def test_a_repository_that_is_none_is_told(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StartError, match=f"/{name}' is "):
+        TritonServer(tmp_path / name).start()
+
+
+def test_a_model_in_two_repositories_is_told(tmp_path, sleepers, write_model):
+    other = write_model(tmp_path, "sleeper")
+    with pytest.raises(StartError, match=r"the model 'sleeper' lies in .* and in "):
+        TritonServer([sleepers, other]).start()
+
+
+def test_several_repositories_are_served_together(tmp_path, sleepers, write_model, infer):
+    other = write_model(tmp_path, "another")
+    server = TritonServer([sleepers, other]).start()
+    assert infer(server.grpc_url, 0.0) == 0.0
+    server.kill()
+    server.wait()
+
+
+def test_an_unknown_option_of_triton_is_told(sleepers):
+    with pytest.raises(StartError, match="unrecognized option '--no-such-option'"):
+        TritonServer(sleepers, options=["--no-such-option"]).start()
+
+
+def test_a_missing_extra_is_told_with_the_pip_command(sleepers, monkeypatch):
+    from atelier_serving import installation
+
+    monkeypatch.setattr(installation.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'atelier\[serving-cpu\]'") as error:
+        TritonServer(sleepers).start()
+    assert error.value.name == "pytriton"
+
+
+def test_numpy_2_is_refused(sleepers, monkeypatch):
+    from atelier_serving import installation
+
+    monkeypatch.setattr(installation.importlib.metadata, "version", lambda name: "2.1.0")
+    with pytest.raises(StartError, match=r"numpy 2.1.0 .* pip install 'numpy<2'"):
+        TritonServer(sleepers).start()

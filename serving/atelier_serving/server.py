@@ -175,7 +175,9 @@ class TritonServer:
             if self._is_ready():
                 return
             time.sleep(POLL_SECONDS)
-        raise StartError(f"Triton did not start:\n{triton_log.explain(process.tail)}")
+        status = process.wait()
+        what = f"{describe_end(status)} while it started" if status > 128 else "did not start"
+        raise StartError(f"Triton {what}:\n{triton_log.explain(process.tail)}")
 
     def _is_ready(self) -> bool:
         """Asks over HTTP; gRPC is open before it, the metrics a moment later."""

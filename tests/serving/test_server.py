@@ -156,6 +156,21 @@ def test_a_broken_model_keeps_the_server_from_starting(tmp_path, write_model):
     assert len(message.splitlines()) == 3
 
 
+def test_a_crash_during_the_start_is_told_with_its_signal(tmp_path, write_model):
+    code = """
+import os
+import signal
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        os.kill(os.getppid(), signal.SIGSEGV)
+"""
+    write_model(tmp_path, "crashes", code)
+    with pytest.raises(StartError, match="was ended by SIGSEGV while it started"):
+        TritonServer(tmp_path).start()
+
+
 def test_a_missing_model_file_is_told_without_waiting_for_its_stub(tmp_path, write_model):
     (write_model(tmp_path, "empty") / "empty" / "1" / "model.py").unlink()
     with pytest.raises(StartError, match=r"Python model file not found in '.*empty/1/model.py'"):

@@ -1,0 +1,214 @@
+"""The files around the pixels: what they declare, and the parts that hold the picture.
+
+Nothing is decoded or unpacked here. The size must be known, and refused, before a decoder reserves
+memory for it: libwebp reserves its canvas as soon as it opens a file. And metadata must not reach
+Pillow, which unpacks profiles and reads EXIF tables that can be made to cost minutes and gigabytes.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+
+
+class ImageError(ValueError):
+    """The bytes are no image that can be decoded here; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """An encoded image, opened but not decoded.
+
+    Attributes:
+        format: "JPEG", "PNG" or "WebP".
+        width: Pixels a row, as stored (before the EXIF orientation), 0 or more.
+        height: Number of rows, as stored, 0 or more.
+        picture: The image without the metadata that its decoder does not need.
+        depth: Bits a sample as stored: 1, 2, 4, 8 or 16.
+        frames: More than 1 in an animation.
+        exif: The EXIF block (a TIFF header and its tables), or nothing.
+    """
+
+    format: str
+    width: int
+    height: int
+    picture: bytes
+    depth: int = 8
+    frames: int = 1
+    exif: bytes = b""
+
+
+# Real files hold some hundred segments or chunks, and some ten scans; walking through millions of
+# empty ones would keep an instance busy for minutes.
+MAX_PARTS = 1 << 16
+MAX_JPEG_SCANS = 512
+
+_JPEG_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+_JPEG_END, _JPEG_SCAN, _JPEG_EXIF = 0xD9, 0xDA, 0xE1
+# JFIF (APP0) and Adobe (APP14) tell the colour space, so they stay.
+_JPEG_METADATA = frozenset({*range(0xE1, 0xF0), 0xFE}) - {0xEE}
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_PICTURE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
+
+_OTHER_FORMATS = (
+    (rb"GIF8[79]a", "a GIF"),
+    (rb"BM.{4}\x00{4}", "a BMP"),
+    (rb"II\*\x00|MM\x00\*|II\+\x00|MM\x00\+", "a TIFF"),
+    (rb".{4}ftypavi[fs]", "an AVIF"),
+    (rb".{4}ftyp(hei[cmsx]|hev[cmx]|mif1|msf1)", "a HEIC"),
+    (rb".{4}ftyp", "a video"),
+    (rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000"),
+    (rb"\x00\x00\x00\x0cJXL |\xff\x0a", "a JPEG XL"),
+    (rb"8BPS", "a Photoshop document"),
+    (rb"\x00\x00\x01\x00", "an icon (ICO)"),
+    (rb"%PDF", "a PDF document"),
+    (rb"PK\x03\x04", "a ZIP archive"),
+    (rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg", "an SVG drawing"),
+    (rb"(?i)\s*<(!doctype html|html)", "an HTML page"),
+    (rb"/9j/|iVBORw0KGgo|UklGR|data:image/", "base64 text, not the bytes of an image"),
+)
+
+
+def read_container(data: bytes) -> Container:
+    """Recognises the format by content and takes the file apart.
+
+    Raises:
+        ImageError: `data` is empty, is no JPEG, PNG or WebP, or its structure is damaged.
+    """
+    if data.startswith(b"\xff\xd8\xff"):
+        return _read_jpeg(data)
+    if data.startswith(_PNG_SIGNATURE):
+        return _read_png(data)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return _read_webp(data)
+    raise ImageError(f"{_describe(data)}: send the bytes of a JPEG, PNG or WebP file")
+
+
+def damaged(format_name: str, reason: str) -> ImageError:
+    """An ImageError for a file that was recognised and then could not be read."""
+    return ImageError(
+        f"the {format_name} image is damaged or cut off ({reason}): send the whole file again"
+    )
+
+
+def _describe(data: bytes) -> str:
+    if not data:
+        return "the image is empty"
+    start = data[:1024]
+    for pattern, name in _OTHER_FORMATS:
+        if re.match(pattern, start, re.DOTALL):
+            return f"the image is {name}, which is not supported"
+    return f"the image is in an unknown format ({len(data)} bytes that start with {data[:12]!r})"
+
+
+def _read_jpeg(data: bytes) -> Container:
+    """ITU-T T.81, annex B: markers with segments, the frame among them, up to the first scan."""
+    view, exif, frame = memoryview(data), b"", None
+    kept: list[bytes | memoryview] = [data[:2]]
+    position = 2
+    for _ in range(MAX_PARTS):
+        match = _JPEG_MARKER.search(data, position)
+        if match is None:
+            raise damaged("JPEG", "it ends before the picture begins")
+        start, content = match.span()
+        marker = data[start + 1]
+        if marker == _JPEG_SCAN and frame is not None:
+            _check_scans(data, start)
+            kept.append(view[start:])
+            return Container("JPEG", *frame, b"".join(kept), exif=exif)
+        if marker in (_JPEG_SCAN, _JPEG_END):
+            raise damaged("JPEG", "it has no frame header")
+        if marker in _JPEG_STANDALONE:
+            position = content
+            continue
+        position = content + max(2, *_unpack("JPEG", ">H", data, content))
+        if marker in _JPEG_FRAMES:
+            depth, height, width = _unpack("JPEG", ">2xBHH", data, content)
+            if depth != 8:
+                raise ImageError(
+                    f"the JPEG image has {depth} bits a sample: save it again with 8 bits"
+                )
+            frame = width, height
+        if marker == _JPEG_EXIF and not exif and data.startswith(b"Exif\0\0", content + 2):
+            exif = data[content + 8 : position]
+        if marker not in _JPEG_METADATA:
+            kept.append(view[start:position])
+    raise _too_many_parts("JPEG", "segments")
+
+
+def _check_scans(data: bytes, start: int) -> None:
+    # Each scan goes over all pixels again, and an empty one takes twenty bytes.
+    if data.count(b"\xff\xda", start) > MAX_JPEG_SCANS:
+        raise ImageError(
+            f"the JPEG image has more than {MAX_JPEG_SCANS} scans: save it again as a baseline JPEG"
+        )
+
+
+def _read_png(data: bytes) -> Container:
+    """PNG specification, third edition, sections 5.3, 11.2.1 and 11.3.6."""
+    length, kind, width, height, depth = _unpack("PNG", ">I4sIIB", data, len(_PNG_SIGNATURE))
+    if kind != b"IHDR" or length != 13:
+        raise damaged("PNG", "it does not begin with an IHDR chunk")
+    view, exif, frames = memoryview(data), b"", 1
+    kept: list[bytes | memoryview] = [_PNG_SIGNATURE]
+    position = len(_PNG_SIGNATURE)
+    for _ in range(MAX_PARTS):
+        if position + 8 > len(data) or kind == b"IEND":
+            return Container("PNG", width, height, b"".join(kept), depth, frames, exif)
+        length, kind = struct.unpack_from(">I4s", data, position)
+        content, start = position + 8, position
+        position = content + length + 4
+        if kind in _PNG_PICTURE:
+            kept.append(view[start:position])
+        elif kind == b"eXIf":
+            exif = data[content : content + length]
+        elif kind == b"acTL":
+            (frames,) = _unpack("PNG", ">I", data, content)
+    raise _too_many_parts("PNG", "chunks")
+
+
+def _read_webp(data: bytes) -> Container:
+    """RFC 9649, sections 2.3 to 2.7; the sizes are in section 2.7.1 and RFC 6386, section 9.1."""
+    width, height = _webp_size(data)
+    exif, frames, position = b"", 0, 12
+    for _ in range(MAX_PARTS):
+        if position + 8 > len(data):
+            return Container("WebP", width, height, data, frames=max(1, frames), exif=exif)
+        kind, length = struct.unpack_from("<4sI", data, position)
+        content = position + 8
+        position = content + length + length % 2
+        frames += kind == b"ANMF"
+        if kind == b"EXIF":
+            exif = data[content : content + length].removeprefix(b"Exif\0\0")
+    raise _too_many_parts("WebP", "chunks")
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        width, wide, height, high = _unpack("WebP", "<HBHB", data, 24)
+        return 1 + width + (wide << 16), 1 + height + (high << 16)
+    if kind == b"VP8L":
+        signature, bits = _unpack("WebP", "<BI", data, 20)
+        if signature == 0x2F:
+            return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        start_code, width, height = _unpack("WebP", "<3sHH", data, 23)
+        if start_code == b"\x9d\x01\x2a":
+            return width & 0x3FFF, height & 0x3FFF
+    raise damaged("WebP", "its first chunk holds no picture")
+
+
+def _unpack(format_name: str, layout: str, data: bytes, position: int) -> tuple:
+    try:
+        return struct.unpack_from(layout, data, position)
+    except struct.error:
+        raise damaged(format_name, "it ends inside its header") from None
+
+
+def _too_many_parts(format_name: str, parts: str) -> ImageError:
+    return ImageError(
+        f"the {format_name} image has more than {MAX_PARTS} {parts}: save it again without metadata"
+    )

@@ -1,0 +1,44 @@
+"""Triton's side of `style_weights`: requests in, responses out."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+from style_mix import StyleError, parse_mix
+from style_names import parse_names, read_names
+
+
+class TritonPythonModel:
+    """`style` BYTES[1], a name or a mix -> `weights` FP32[S], one weight a style, sum 1."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Learns the names of the styles; fails the load where there are none."""
+        parameters = json.loads(args["model_config"])["parameters"]
+        try:
+            if "styles" in parameters:
+                self._styles = parse_names(parameters["styles"]["string_value"])
+            else:
+                repository = Path(args["model_repository"]).parent
+                self._styles = read_names(repository / "style" / "config.pbtxt")
+        except ValueError as error:
+            raise pb_utils.TritonModelException(str(error)) from error
+
+    def execute(self, requests: list) -> list:
+        """Answers each request by itself: one that fails leaves the others alone."""
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request):
+        try:
+            style = pb_utils.get_input_tensor_by_name(request, "style").as_numpy()
+            weights = parse_mix(style.item(), self._styles)
+        except StyleError as error:
+            return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
+        except Exception as error:
+            pb_utils.Logger.log_error(f"style_weights: {error!r}")
+            return _failure(f"style_weights failed: {error!r}", pb_utils.TritonError.INTERNAL)
+        return pb_utils.InferenceResponse([pb_utils.Tensor("weights", weights[np.newaxis])])
+
+
+def _failure(message: str, code: int):
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))

@@ -11,25 +11,34 @@ def remedy_for(module: str) -> str:
     """The pip command that adds a missing module.
 
     The answer comes from the distribution's own metadata. A module is looked for under its own
-    name and as a part of a distribution's name (`pytriton` in `nvidia-pytriton`).
+    name and as a part of a distribution's name (`pytriton` in `nvidia-pytriton`). Of the extras
+    that bring it, the smallest are told.
     """
     module = module.partition(".")[0].replace("_", "-").lower()
-    exact: list[str] = []
-    partial: list[str] = []
+    extras = _distributions_by_extra()
+    exact = {extra for extra, names in extras.items() if module in names}
+    partial = {
+        extra for extra, names in extras.items() if any(module in n.split("-") for n in names)
+    }
+    found = exact or partial
+    smallest = min((len(extras[extra]) for extra in found), default=0)
+    commands = [
+        f'pip install "atelier[{extra}]"'
+        for extra in sorted(found)
+        if len(extras[extra]) == smallest
+    ]
+    return " or ".join(commands) or f"install the distribution that has the module {module!r}"
+
+
+def _distributions_by_extra() -> dict[str, set[str]]:
+    extras: dict[str, set[str]] = {}
     for requirement in metadata.requires("atelier") or []:
         name = _NAME.match(requirement)
         extra = _EXTRA.search(requirement)
-        if name is None or extra is None:
-            continue
-        distribution = name.group().replace("_", "-").lower()
-        if distribution == module:
-            exact.append(extra.group(1))
-        elif module in distribution.split("-"):
-            partial.append(extra.group(1))
-    extras = exact or partial
-    return " or ".join(f'pip install "atelier[{extra}]"' for extra in extras) or (
-        f"install the distribution that has the module {module!r}"
-    )
+        if name and extra:
+            distribution = name.group().replace("_", "-").lower()
+            extras.setdefault(extra.group(1), set()).add(distribution)
+    return extras
 
 
 def advice_for(module: str) -> str:

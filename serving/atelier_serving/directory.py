@@ -87,10 +87,15 @@ class ServerDirectory:
             # What a model prints belongs into the log when it is printed.
             "import sys; sys.stdout.reconfigure(line_buffering=True)",
             # Not as plain paths: the .pth files of an editable install would not be followed.
-            *(
-                f"import site; site.addsitedir({entry!r})"
-                for entry in sys.path
-                if Path(entry).is_absolute()
-            ),
+            *(f"import site; site.addsitedir({entry!r})" for entry in sys.path if _is_safe(entry)),
         ]
         (site_packages / "atelier.pth").write_text("\n".join(lines) + "\n")
+
+
+def _is_safe(entry: str) -> bool:
+    """Whether a stub may search this entry of the module path.
+
+    A stub finds a backend by the module name `model`, behind whatever else is on its path: a
+    model.py in the user's working directory would be taken for it.
+    """
+    return Path(entry).is_absolute() and not Path(entry, "model.py").exists()

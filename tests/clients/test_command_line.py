@@ -219,6 +219,10 @@ def test_the_extra_of_a_module_is_read_from_the_metadata(module, extra):
     assert f'pip install "atelier[{extra}]"' in _extras.remedy_for(module)
 
 
+def test_the_smallest_extra_is_told():
+    assert _extras.remedy_for("click") == 'pip install "atelier[cli]"'
+
+
 def test_a_module_that_no_extra_brings():
     assert "'somewhere_else'" in _extras.advice_for("somewhere_else")
 

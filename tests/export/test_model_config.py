@@ -9,7 +9,7 @@ def test_triton_reads_the_configuration():
     config = text_format.Parse(style_config(["great_wave", "udnie", "style-3"]), ModelConfig())
     assert config.name == "style"
     assert config.platform == "onnxruntime_onnx"
-    assert config.max_batch_size == 8
+    assert config.max_batch_size == 4
     assert {tensor.name: list(tensor.dims) for tensor in config.input} == {
         "image": [-1, -1, 3],
         "style": [3],

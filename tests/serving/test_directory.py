@@ -48,3 +48,15 @@ def test_the_environment_imports_what_this_process_can(tmp_path, monkeypatch):
     assert dont_write_bytecode
     assert {str(extra), str(extra / "linked")} <= set(path)
     assert {entry for entry in sys.path if entry.startswith("/")} <= set(path)
+
+
+def test_a_model_py_in_the_working_directory_is_not_taken_for_the_backend(tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "model.py").write_text("raise SystemExit('not a backend')")
+    monkeypatch.syspath_prepend(tmp_path / "work")
+    directory = ServerDirectory(tmp_path / "server")
+    directory.fill(find_installation())
+    python = directory.environment / "bin" / "python3"
+    code = "import importlib.util; print(importlib.util.find_spec('model'))"
+    output = subprocess.run([python, "-I", "-c", code], capture_output=True, check=True).stdout
+    assert output.strip() == b"None"

@@ -80,7 +80,9 @@ class ServerDirectory:
         site_packages.mkdir(parents=True)
         executable = Path(os.path.realpath(sys.executable))
         (programs / "python3").symlink_to(executable)
-        (self.environment / "pyvenv.cfg").write_text(f"home = {executable.parent}\n")
+        (self.environment / "pyvenv.cfg").write_text(
+            f"home = {executable.parent}\ninclude-system-site-packages = false\n"
+        )
         lines = [
             # Model repositories are read, never written.
             "import sys; sys.dont_write_bytecode = True",

@@ -54,6 +54,7 @@ class Settings:
         start_timeout: Seconds that loading all models may take.
         verbose: Whether Triton tells what it does; otherwise it tells warnings and errors.
         options: Further options of `tritonserver`, such as `--cache-config=local,size=1048576`.
+            Paths in them are absolute, since Triton's working directory is its own.
     """
 
     repositories: Sequence[str]
@@ -147,7 +148,7 @@ def command_line(
     }
     return [
         str(installation.binary),
-        *(f"--model-repository={repository}" for repository in settings.repositories),
+        *(f"--model-repository={_absolute(repository)}" for repository in settings.repositories),
         *(f"--{name}={value}" for name, value in options.items()),
         *(
             f"--backend-config={backend},{name}={value}"
@@ -156,6 +157,10 @@ def command_line(
         ),
         *settings.options,
     ]
+
+
+def _absolute(repository: str) -> str:
+    return repository if "://" in repository else str(Path(repository).absolute())
 
 
 def environment(directory: ServerDirectory, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -33,7 +33,8 @@ class SupervisedProcess:
         Args:
             command: The command line.
             environment: The whole environment of the command.
-            directory: Temporary directory of the command, removed after its end.
+            directory: Temporary directory of the command: its working directory, removed after
+                its end.
             shm_prefix: Shared memory whose name begins so is removed after the command's end.
             exit_timeout: Seconds that the command may take after `terminate`.
             log: Called in a thread of its own with each line of output, without its end.
@@ -50,6 +51,9 @@ class SupervisedProcess:
             self._supervisor = subprocess.Popen(  # noqa: S603 - no shell is involved
                 [sys.executable, "-I", "-S", supervisor.__file__, *map(str, arguments), *command],
                 env=environment,
+                # Python stubs search the working directory for modules before anything else, so
+                # it is not the user's.
+                cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

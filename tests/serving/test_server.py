@@ -57,6 +57,22 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path, write_model):
     server.wait()
 
 
+def test_modules_in_the_working_directory_are_not_taken_for_others(
+    tmp_path, write_model, monkeypatch
+):
+    (tmp_path / "work").mkdir()
+    for name in ("model", "json"):
+        (tmp_path / "work" / f"{name}.py").write_text("raise SystemExit('the wrong module')")
+    write_model(
+        tmp_path / "work" / "repository",
+        "speaker",
+        "import json\nclass TritonPythonModel:\n    pass\n",
+    )
+    monkeypatch.chdir(tmp_path / "work")
+    with TritonServer("repository") as server:
+        assert server.running
+
+
 def test_models_import_what_this_process_can(tmp_path, write_model, monkeypatch):
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "only_here.py").touch()

@@ -40,7 +40,10 @@ bench: $(SERVED)  ## Throughput, added latency and memory of the service
 clean:  ## Removes the environment and what was made
 	rm -rf $(VENV) out dist
 
+# Triton's Python backend needs numpy 1.26, which has no wheels for Python 3.13.
 $(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
+		{ echo "Serving takes Python 3.11 or 3.12: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(SERVED): pyproject.toml | $(VENV)/bin/python

@@ -36,14 +36,10 @@ def style(checkpoint: Path, model_repository: Path, version: int | None) -> None
     Exports it to ONNX, compares ONNX Runtime's pictures with PyTorch's, and adds a version to the
     repository. Nothing is published if they differ by more than 1 of 255.
     """
-    try:
-        from atelier_export.export_style import export_style
-        from atelier_export.parity import ParityError
-        from atelier_export.publish import PublishError
-    except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"{error.name} is missing: pip install 'atelier[export,serving-cpu]'"
-        ) from error
+    from atelier_export.export_style import export_style
+    from atelier_export.parity import ParityError
+    from atelier_export.publish import PublishError
+
     try:
         publication = export_style(checkpoint, model_repository, version, click.echo)
     except (OSError, ValueError, ParityError, PublishError) as error:

@@ -275,16 +275,5 @@ def test_a_missing_checkpoint_is_told(tmp_path):
     assert not (tmp_path / "repository").exists()
 
 
-def test_a_missing_package_is_answered_with_what_to_install(monkeypatch):
-    monkeypatch.delitem(sys.modules, "atelier_export.export_style")
-    monkeypatch.delitem(sys.modules, "atelier_export.parity")
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    result = run()
-    assert result.exit_code == 1
-    assert result.output == (
-        "Error: onnxruntime is missing: pip install 'atelier[export,serving-cpu]'\n"
-    )
-
-
 def test_telemetry_is_off():
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"

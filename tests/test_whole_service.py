@@ -1,0 +1,120 @@
+"""From the committed checkpoint to a picture over gRPC, as the README promises it."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import torch
+from google.protobuf import json_format
+from PIL import Image
+from skimage import data
+from tritonclient.grpc import InferenceServerClient, InferInput, service_pb2, service_pb2_grpc
+
+from atelier import Client
+from atelier_export.checkpoint import StyleCheckpoint, load_style_checkpoint
+from atelier_export.onnx_graph import ServedStyle, style_graph
+from atelier_serving import TritonServer
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+CHECKPOINT = ROOT / "export" / "checkpoints" / "style" / "style.safetensors"
+STYLE = ROOT / "model_repository" / "style"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[TritonServer]:
+    with TritonServer(ROOT / "model_repository") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> StyleCheckpoint:
+    return load_style_checkpoint(CHECKPOINT)
+
+
+@pytest.fixture
+def photo(tmp_path, monkeypatch) -> Path:
+    """A real photograph of an odd size, `photo.jpg` in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(data.chelsea()).resize((131, 87)).save("photo.jpg")
+    return Path("photo.jpg")
+
+
+def newest_version() -> Path:
+    return max((path for path in STYLE.iterdir() if path.name.isdigit()), key=lambda p: int(p.name))
+
+
+def test_the_client_of_the_readme(server, photo):
+    (example,) = re.findall(r"```python\n(from atelier import Client.*?)```", README, re.DOTALL)
+    exec(example.replace("localhost:8001", server.grpc_url), {})
+    wave, mix = Image.open("wave.jpg"), Image.open("mix.jpg")
+    assert wave.size == mix.size == Image.open(photo).size
+    assert wave.tobytes() != mix.tobytes()
+
+
+def test_the_plain_protocol_of_the_readme(server, photo):
+    """What grpcurl sends: the same JSON, made a message by the same rules."""
+    (request,) = re.findall(r"<<END[^\n]*\n(\{.*?)\nEND", README, re.DOTALL)
+    request = request.replace(
+        "$(base64 -w0 photo.jpg)", base64.b64encode(photo.read_bytes()).decode()
+    )
+    request = request.replace(
+        "$(printf great_wave | base64)", base64.b64encode(b"great_wave").decode()
+    )
+    message = json_format.Parse(request, service_pb2.ModelInferRequest())
+    with grpc.insecure_channel(server.grpc_url) as channel:
+        answer = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(message)
+    with Client(server.grpc_url) as art:
+        assert answer.raw_output_contents[0][4:] == art.stylize_encoded(photo, "great_wave")
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (87, 131), (256, 256), (300, 451)])
+def test_served_pixels_are_those_of_pytorch(server, checkpoint, height, width):
+    image = np.asarray(Image.fromarray(data.chelsea()).resize((width, height)))[None]
+    weights = np.linspace(1, 2, len(checkpoint.styles), dtype=np.float32)[None]
+    weights /= weights.sum()
+    with torch.inference_mode():
+        expected = ServedStyle(checkpoint.network)(torch.tensor(image), torch.tensor(weights))
+    inputs = [InferInput("image", image.shape, "UINT8"), InferInput("style", weights.shape, "FP32")]
+    inputs[0].set_data_from_numpy(image)
+    inputs[1].set_data_from_numpy(weights)
+    with InferenceServerClient(server.grpc_url) as client:
+        served = client.infer("style", inputs).as_numpy("stylized")
+    assert served.shape == image.shape
+    assert np.abs(served.astype(int) - expected.numpy().astype(int)).max() <= 1
+
+
+def test_the_styles_are_those_of_the_checkpoint(server, checkpoint):
+    with Client(server.grpc_url) as art:
+        assert tuple(art.styles()) == checkpoint.styles
+
+
+def test_every_style_paints_otherwise_and_unlike_the_photograph(server, photo):
+    with Client(server.grpc_url) as art:
+        pictures = [art.stylize(photo, style) for style in art.styles()]
+    pixels = [np.asarray(picture).astype(int) for picture in [*pictures, Image.open(photo)]]
+    for number, one in enumerate(pixels):
+        for other in pixels[:number]:
+            assert np.abs(one - other).mean() > 10
+
+
+def test_the_published_graph_is_what_the_checkpoint_gives(checkpoint):
+    assert style_graph(checkpoint.network) == (newest_version() / "model.onnx").read_bytes()
+
+
+def test_the_manifest_tells_the_files_and_where_they_come_from():
+    manifest = json.loads((newest_version() / "manifest.json").read_text())
+    for path, entry in manifest["files"].items():
+        content = (newest_version() / path).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (
+            entry["bytes"],
+            entry["sha256"],
+        )
+    assert manifest["checkpoint"]["sha256"] == hashlib.sha256(CHECKPOINT.read_bytes()).hexdigest()
+    assert manifest["measured"]["parity_with_pytorch"]["largest_difference"] <= 1

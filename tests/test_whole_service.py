@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 CHECKPOINT = ROOT / "export" / "checkpoints" / "style" / "style.safetensors"
 STYLE = ROOT / "model_repository" / "style"
+SIZE = (131, 87)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def checkpoint() -> StyleCheckpoint:
 def photo(tmp_path, monkeypatch) -> Path:
     """A real photograph of an odd size, `photo.jpg` in the working directory."""
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(data.chelsea()).resize((131, 87)).save("photo.jpg")
+    Image.fromarray(data.chelsea()).resize(SIZE).save("photo.jpg")
     return Path("photo.jpg")
 
 
@@ -53,9 +54,9 @@ def newest_version() -> Path:
 def test_the_client_of_the_readme(server, photo):
     (example,) = re.findall(r"```python\n(from atelier import Client.*?)```", README, re.DOTALL)
     exec(example.replace("localhost:8001", server.grpc_url), {})
-    wave, mix = Image.open("wave.jpg"), Image.open("mix.jpg")
-    assert wave.size == mix.size == Image.open(photo).size
-    assert wave.tobytes() != mix.tobytes()
+    with Image.open("wave.jpg") as wave, Image.open("mix.jpg") as mix:
+        assert wave.size == mix.size == SIZE
+        assert wave.tobytes() != mix.tobytes()
 
 
 def test_the_plain_protocol_of_the_readme(server, photo):
@@ -98,7 +99,8 @@ def test_the_styles_are_those_of_the_checkpoint(server, checkpoint):
 def test_every_style_paints_otherwise_and_unlike_the_photograph(server, photo):
     with Client(server.grpc_url) as art:
         pictures = [art.stylize(photo, style) for style in art.styles()]
-    pixels = [np.asarray(picture).astype(int) for picture in [*pictures, Image.open(photo)]]
+    with Image.open(photo) as original:
+        pixels = [np.asarray(picture).astype(int) for picture in [*pictures, original]]
     for number, one in enumerate(pixels):
         for other in pixels[:number]:
             assert np.abs(one - other).mean() > 10

@@ -111,14 +111,17 @@ class AsyncClient(BaseClient):
         await self.close()
 
     async def _run(self, build: Callable[[], Exchange[Answer]], attempts: Attempts) -> Answer:
+        time_limit = asyncio.timeout(attempts.remaining())
         try:
-            async with asyncio.timeout(attempts.remaining()) as time_limit, self._places:
+            async with time_limit, self._places:
                 exchange = await asyncio.to_thread(build)
                 while True:
                     try:
                         answer = await self._call(exchange, attempts)
                         return await asyncio.to_thread(exchange.read, answer)
                     except AtelierError as error:
+                        if self._closed:
+                            raise
                         pause = attempts.pause_after(error)
                     await asyncio.sleep(pause)
         except TimeoutError as error:
@@ -127,7 +130,7 @@ class AsyncClient(BaseClient):
             raise
 
     async def _call(self, exchange: Exchange[Any], attempts: Attempts) -> bytes:
-        self._check_open()
+        self._check_still_open(exchange)
         if self._channel is None:
             self._channel = grpc.aio.insecure_channel(self._target, options=self._options)
         request = await asyncio.to_thread(exchange.request, attempts.remaining())
@@ -136,6 +139,11 @@ class AsyncClient(BaseClient):
             answer: bytes = await call(request, timeout=attempts.remaining())
         except grpc.RpcError as error:
             raise self._error(error, exchange) from error
+        except grpc.aio.UsageError as error:
+            # What gRPC says of a channel that another task has closed.
+            if self._closed:
+                raise self._closed_meanwhile(exchange) from error
+            raise
         except asyncio.CancelledError as error:
             # A closing channel cancels its calls in the same way as somebody cancels the task.
             task = asyncio.current_task()

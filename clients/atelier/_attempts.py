@@ -7,8 +7,9 @@ from typing import Final
 
 from atelier._errors import AtelierError, DeadlineExceeded
 
-FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 0.5
+FIRST_PAUSE: Final = 0.25
+"""Seconds; gRPC itself connects again after 0.2."""
+LONGEST_PAUSE: Final = 2.0
 
 
 class UseClientDefault:

@@ -48,6 +48,10 @@ class BaseClient:
     def _error(self, error: grpc.RpcError, exchange: Exchange[Any]) -> AtelierError:
         return from_status(error.code(), error.details() or "", url=self.url, model=exchange.model)
 
+    def _check_still_open(self, exchange: Exchange[Any]) -> None:
+        if self._closed:
+            raise self._closed_meanwhile(exchange)
+
     def _closed_meanwhile(self, exchange: Exchange[Any]) -> AtelierError:
         return from_status(
             grpc.StatusCode.CANCELLED, "the client was closed", url=self.url, model=exchange.model

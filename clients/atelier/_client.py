@@ -153,15 +153,21 @@ class Client(BaseClient):
             try:
                 return exchange.read(self._call(exchange, attempts))
             except AtelierError as error:
+                if self._closed:
+                    raise
                 pause = attempts.pause_after(error)
             time.sleep(pause)
 
     def _call(self, exchange: Exchange[Any], attempts: Attempts) -> bytes:
-        self._check_open()
         request = exchange.request(attempts.remaining())
-        call = self._channel.unary_unary(SERVICE + exchange.method)
         try:
+            call = self._channel.unary_unary(SERVICE + exchange.method)
             answer: bytes = call(request, timeout=attempts.remaining())
         except grpc.RpcError as error:
             raise self._error(error, exchange) from error
+        except ValueError as error:
+            # What gRPC says of a channel that another thread has closed.
+            if self._closed:
+                raise self._closed_meanwhile(exchange) from error
+            raise
         return answer

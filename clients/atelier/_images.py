@@ -146,8 +146,10 @@ def _from_other_format(data: bytes) -> Image.Image:
 def _without_loss(image: Image.Image) -> bytes:
     if image.width == 0 or image.height == 0:
         raise InvalidRequest(f"image: {image.width}×{image.height} pixels; there is nothing in it")
-    if image.mode == "F":
-        raise InvalidRequest("image: mode F has no fixed range; convert it to RGB or L first")
+    if image.mode in ("F", "I"):
+        raise InvalidRequest(
+            f"image: mode {image.mode} has no fixed range; convert it to RGB, L or I;16 first"
+        )
     # A photograph opened with PIL lies as the camera held it; a file sent as it is gets turned.
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "La":

@@ -68,10 +68,12 @@ def load_style_checkpoint(path: Path) -> StyleCheckpoint:
         raise ValueError(f"{path} is not a safetensors file: {error}") from error
     if metadata.get("kind") != _KIND:
         raise ValueError(f"{path} is {metadata.get('kind') or 'no checkpoint'!r}, not {_KIND!r}")
-    fields = json.loads(metadata["network"])
-    config = StyleNetworkConfig(fields["styles"], tuple(fields["channels"]), fields["blocks"])
-    network = StyleNetwork(config)
-    network.load_state_dict(weights)
-    return StyleCheckpoint(
-        network.eval(), tuple(json.loads(metadata["styles"])), json.loads(metadata["training"])
-    )
+    try:
+        fields = json.loads(metadata["network"])
+        config = StyleNetworkConfig(fields["styles"], tuple(fields["channels"]), fields["blocks"])
+        network = StyleNetwork(config)
+        network.load_state_dict(weights)
+        styles, training = json.loads(metadata["styles"]), json.loads(metadata["training"])
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(f"{path} does not hold the network that it describes: {error}") from error
+    return StyleCheckpoint(network.eval(), tuple(styles), training)

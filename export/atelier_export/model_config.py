@@ -1,9 +1,8 @@
 """The Triton configuration of the style model."""
 
-import re
 from collections.abc import Sequence
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
+from atelier_export.style_names import check_style_names
 
 _CONFIG = """\
 # Repaints photographs. Written by `atelier export style` for the newest version in this folder;
@@ -12,7 +11,7 @@ name: "style"
 platform: "onnxruntime_onnx"
 
 # Every height and width from 16 pixels up; the picture comes back in the size that it had. A batch
-# takes some 1.2 kB of memory a pixel: four pictures of 2048x2048 need 20 GB.
+# takes some 1.2 kB of memory a pixel: four pictures of 2 million pixels need 10 GB.
 max_batch_size: 4
 input [
   {{
@@ -74,9 +73,5 @@ def style_config(styles: Sequence[str]) -> str:
     Raises:
         ValueError: A name could not be told apart in a list or a mixture, or appears twice.
     """
-    for name in styles:
-        if not _NAME.fullmatch(name):
-            raise ValueError(f"the style name {name!r} may hold letters, digits, _ and - alone")
-    if not styles or len(set(styles)) < len(styles):
-        raise ValueError(f"styles need names that differ, not {list(styles)}")
+    check_style_names(styles)
     return _CONFIG.format(styles=len(styles), names=",".join(styles))

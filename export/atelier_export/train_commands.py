@@ -31,7 +31,7 @@ def train() -> None:
     "--output", type=click.Path(path_type=Path, file_okay=False), required=True,
     help="Folder of the run; a run that was interrupted there goes on.",
 )  # fmt: skip
-@click.option("--steps", type=click.IntRange(2), default=4000, show_default=True)
+@click.option("--steps", type=click.IntRange(20), default=4000, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--side", type=click.IntRange(32), default=256, show_default=True,
               help="Side of the crops in pixels.")  # fmt: skip
@@ -56,28 +56,29 @@ def train_style_command(
 ) -> None:
     """Train one style network on several paintings.
 
-    Writes the checkpoint style.safetensors, loss.png, samples.jpg and quality.json to the output
+    Writes the checkpoint style.safetensors, loss.png, sample sheets and quality.json to the output
     folder. Killed at any moment, the same command goes on from the last saved state.
     """
     from atelier_export.pictures import find_pictures
     from atelier_export.train_style import StyleTraining, train_style
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    settings = StyleTraining(
-        steps=steps, batch=batch, side=side, style_weight=style_weight, seed=seed
-    )
     try:
-        files = {picture.file.stem: picture.file for picture in find_pictures(paintings)}
-        names = styles.split(",") if styles else list(files)
-        unknown = [name for name in names if name not in files]
+        settings = StyleTraining(
+            steps=steps, batch=batch, side=side, style_weight=style_weight, seed=seed
+        )
+        files = [picture.file for picture in find_pictures(paintings)]
+        names = [file.stem for file in files]
+        chosen = styles.split(",") if styles else names
+        unknown = [name for name in chosen if name not in names]
         if unknown:
             raise click.BadParameter(
-                f"{paintings} has no {', '.join(unknown)}; it has {', '.join(files)}",
+                f"{paintings} has no {', '.join(unknown)}; it has {', '.join(names)}",
                 param_hint="--styles",
             )
-        checkpoint = train_style(
-            photographs, [files[name] for name in names], vgg, output, settings, device, workers
-        )
+        # Two files of one name are both handed on, and refused there.
+        wanted = [file for name in dict.fromkeys(chosen) for file in files if file.stem == name]
+        checkpoint = train_style(photographs, wanted, vgg, output, settings, device, workers)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(checkpoint)

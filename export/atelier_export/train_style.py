@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from atelier_export.checkpoint import StyleCheckpoint, save_style_checkpoint
 from atelier_export.losses import PerceptualLoss
+from atelier_export.manifest import sha256
 from atelier_export.pictures import (
     Picture,
     RandomCrops,
@@ -29,6 +30,7 @@ from atelier_export.pictures import (
     to_tensor,
 )
 from atelier_export.sheets import plot_losses
+from atelier_export.style_names import check_style_names
 from atelier_export.style_network import StyleNetwork, StyleNetworkConfig
 from atelier_export.style_quality import measure_quality, sample_sheet
 from atelier_export.training_state import TrainingState
@@ -37,6 +39,8 @@ from atelier_export.vgg import VGG19
 _log = logging.getLogger(__name__)
 
 CHECKPOINT = "style.safetensors"
+FEWEST_STEPS = 20
+"""Fewer leave the schedule no step to rise in."""
 _STATE = "state.pt"
 _TERMS = ("content", "style", "variation")
 _SHEET_PHOTOGRAPHS = 4
@@ -78,6 +82,11 @@ class StyleTraining:
     channels: tuple[int, int, int] = (32, 64, 128)
     blocks: int = 5
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuses a training too short for its schedule; raises ValueError."""
+        if self.steps < FEWEST_STEPS:
+            raise ValueError(f"{self.steps} steps are too few: the schedule needs {FEWEST_STEPS}")
 
 
 @dataclass(frozen=True)
@@ -135,9 +144,9 @@ def train_style(
     """
     reporting = reporting or Reporting()
     styles = tuple(painting.stem for painting in paintings)
-    if len(set(styles)) != len(styles):
-        raise ValueError(f"two paintings share a name among {', '.join(styles)}")
-    training, held_out = split(find_pictures(photographs), settings.held_out)
+    check_style_names(styles)
+    pictures = find_pictures(photographs)
+    training, held_out = split(pictures, settings.held_out)
     perceptual_loss = PerceptualLoss(
         VGG19.load(vgg).to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         [
@@ -157,7 +166,13 @@ def train_style(
         total_steps=settings.steps,
         pct_start=0.1,
     )
-    state = TrainingState(network, optimizer, schedule, {"styles": styles, **asdict(settings)})
+    data = {
+        "styles": styles,
+        "paintings": [sha256(path.read_bytes()) for path in paintings],
+        "photographs": sha256(repr([(each.name, each.size) for each in pictures]).encode()),
+        "vgg": sha256(vgg.read_bytes()),
+    }
+    state = TrainingState(network, optimizer, schedule, {**data, **asdict(settings)})
     output.mkdir(parents=True, exist_ok=True)
     state.load(output / _STATE)
 
@@ -195,7 +210,7 @@ def train_style(
             plot_losses(state.history, output / "loss.png")
         if last or state.step % reporting.sample_every == 0:
             sheet = sample_sheet(network, held_out[:_SHEET_PHOTOGRAPHS], styles, settings.side)
-            sheet.save(output / "samples.jpg", quality=90)
+            sheet.save(output / f"samples-{state.step:06}.jpg", quality=90)
 
     quality = measure_quality(network, perceptual_loss, held_out, styles, settings.side)
     (output / "quality.json").write_text(json.dumps(quality, indent=2) + "\n")

@@ -50,7 +50,7 @@ class TrainingState:
         """
         if not path.exists():
             return
-        saved = torch.load(path, weights_only=True)
+        saved = torch.load(path, map_location="cpu", weights_only=True)
         before = saved["settings"]
         other = [name for name, value in self._settings.items() if before.get(name) != value]
         if other:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -38,10 +39,10 @@ class VGG19(nn.Module):
             ValueError: The file holds other tensors than VGG-19 up to conv5_1.
         """
         network = cls()
-        weights = {f"convs.{name}": value.float() for name, value in load_file(path).items()}
         try:
+            weights = {f"convs.{name}": value.float() for name, value in load_file(path).items()}
             network.load_state_dict({"mean": network.mean, **weights})
-        except RuntimeError as error:
+        except (RuntimeError, SafetensorError) as error:
             raise ValueError(f"{path} does not hold VGG-19 conv1_1 to conv5_1: {error}") from error
         return network.eval()
 

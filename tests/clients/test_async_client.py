@@ -77,6 +77,16 @@ async def test_closing_ends_calls_under_way(server, picture):
         await art.styles()
 
 
+async def test_closing_ends_a_call_between_two_attempts(picture):
+    art = AsyncClient("127.0.0.1:1", retries=1000, timeout=60)
+    call = asyncio.create_task(art.stylize(picture("jpeg"), "udnie"))
+    await asyncio.sleep(0.5)
+    assert not call.done()
+    await art.close()
+    with pytest.raises(Unreachable):
+        await asyncio.wait_for(call, 5)
+
+
 async def test_a_client_never_used_closes(server):
     await AsyncClient(server.url).close()
 

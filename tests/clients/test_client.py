@@ -300,3 +300,19 @@ def test_a_file_that_is_not_there(server, ask):
     with pytest.raises(FileNotFoundError):
         ask(server.url, "stylize", Path("nowhere.jpg"), "udnie")
     assert not server.requests
+
+
+def test_closing_ends_a_call_between_two_attempts(server, jpeg):
+    art = Client("127.0.0.1:1", retries=1000, timeout=60)
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(art.stylize, jpeg, "udnie")
+        time.sleep(0.5)
+        assert not call.done()
+        art.close()
+        with pytest.raises(Unreachable):
+            call.result(timeout=5)
+
+
+def test_a_timeout_too_short_to_do_anything_is_told_as_one(server, ask, jpeg):
+    with pytest.raises(DeadlineExceeded):
+        ask(server.url, "stylize", jpeg, "udnie", timeout=1e-9)

@@ -1,6 +1,8 @@
 """`atelier demo`, with the server's side played by the scripted one."""
 
+import subprocess
 import sys
+import time
 
 import pytest
 from PIL import Image
@@ -97,6 +99,28 @@ def test_the_own_server_is_stopped_after_an_error(stand_in, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert log.read_text().endswith("stopped\n")
+
+
+def test_the_own_server_ends_with_a_process_that_was_killed(stand_in, tmp_path):
+    python = sys.executable
+    stand_in(READY.format(url="127.0.0.1:1"))
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from atelier._cli.served import own_server\n"
+        f"sys.executable = {sys.executable!r}\n"
+        f"with own_server(Path({str(tmp_path)!r}), Path({str(tmp_path / 'log')!r})):\n"
+        "    print('ready', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    process = subprocess.Popen([python, "-c", code], stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+    end = time.monotonic() + 10
+    while not (tmp_path / "log").read_text().endswith("stopped\n"):
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_server_that_does_not_start_says_why(stand_in, tmp_path, capsys):

@@ -14,8 +14,8 @@ from atelier_export.pictures import find_pictures
 from atelier_export.train_commands import train
 from atelier_export.train_style import Reporting, StyleTraining, split, train_style
 
-SMALL = StyleTraining(steps=12, side=32, style_side=32, held_out=4, channels=(4, 8, 8), blocks=1)
-EVERY_STEP = Reporting(log_every=1, save_every=1, sample_every=6)
+SMALL = StyleTraining(steps=20, side=32, style_side=32, held_out=4, channels=(4, 8, 8), blocks=1)
+EVERY_STEP = Reporting(log_every=1, save_every=1, sample_every=10)
 
 # Runs in a process of its own, so that it can be killed.
 _TRAIN = """
@@ -41,7 +41,8 @@ def test_a_training_leaves_checkpoint_curves_samples_and_quality(trained):
     assert checkpoint.training["steps"] == SMALL.steps
     assert checkpoint.network.config.channels == SMALL.channels
     assert (trained / "loss.png").stat().st_size > 0
-    assert (trained / "samples.jpg").stat().st_size > 0
+    assert (trained / "samples-000010.jpg").stat().st_size > 0
+    assert (trained / "samples-000020.jpg").stat().st_size > 0
     quality = json.loads((trained / "quality.json").read_text())
     assert quality.keys() == {"red", "blue"}
     assert all(0 < value < 100 for style in quality.values() for value in style.values())
@@ -86,8 +87,31 @@ def test_other_settings_do_not_go_on_with_a_training(trained, photographs, paint
         train_style(photographs, paintings, vgg_file, trained, replace(SMALL, style_weight=1.0))
 
 
+def test_another_painting_of_the_same_name_does_not_go_on_with_a_training(
+    trained, photographs, paintings, vgg_file, tmp_path
+):
+    other = tmp_path / paintings[0].name
+    other.write_bytes(paintings[1].read_bytes())
+    with pytest.raises(ValueError, match="other settings: paintings"):
+        train_style(photographs, [other, paintings[1]], vgg_file, trained, SMALL)
+
+
+def test_names_that_cannot_be_served_are_refused_before_the_training(
+    photographs, paintings, vgg_file, tmp_path
+):
+    painting = tmp_path / "Starry Night.png"
+    painting.write_bytes(paintings[0].read_bytes())
+    with pytest.raises(ValueError, match="'Starry Night' may hold letters"):
+        train_style(photographs, [painting], vgg_file, tmp_path, SMALL)
+
+
+def test_a_training_too_short_for_its_schedule_is_refused():
+    with pytest.raises(ValueError, match="5 steps are too few"):
+        StyleTraining(steps=5)
+
+
 def test_two_paintings_of_one_name_are_refused(photographs, paintings, vgg_file, tmp_path):
-    with pytest.raises(ValueError, match="share a name"):
+    with pytest.raises(ValueError, match="names that differ"):
         train_style(photographs, [paintings[0]] * 2, vgg_file, tmp_path, SMALL)
 
 

@@ -24,7 +24,6 @@ from atelier._images import decoded_image
 
 _PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 _WIDTH_OF_FILES = 110
-_TERMINATED = 128 + signal.SIGTERM
 
 
 @click.command
@@ -68,7 +67,7 @@ def demo(output: Path, url: str | None, model_repository: Path) -> None:
     if url is None:
         console.print("Starting the server …")
     log = output / "server.log"
-    with _ended_by_sigterm(), nullcontext(url) if url else own_server(model_repository, log) as at:
+    with _ended_by_signals(), nullcontext(url) if url else own_server(model_repository, log) as at:
         console.print(f"The server at {at} is ready.")
         with Client(at, timeout=60) as art:
             _paint(art, photos, output, console)
@@ -76,7 +75,7 @@ def demo(output: Path, url: str | None, model_repository: Path) -> None:
 
 def _paint(art: Client, photos: list[Path], output: Path, console: Console) -> None:
     names = art.styles()
-    styles = [*names, _even_mix(names)]
+    styles = [*names, _even_mix(names)] if len(names) > 1 else names
     stopwatch = Stopwatch(art)
     table = _timing_table()
     rows = []
@@ -139,14 +138,15 @@ def _size(picture: Image.Image) -> str:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Lets SIGTERM end the block as an exception would, so that nothing is left running."""
+def _ended_by_signals() -> Iterator[None]:
+    """Lets SIGTERM and SIGHUP end the block as an exception would, so that no server is left."""
 
-    def end(_signal_number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(_TERMINATED)
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,5 +1,7 @@
 """A server of one's own for as long as a command runs."""
 
+import ctypes
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ import click
 _SECONDS_TO_START = 120.0
 _SECONDS_TO_STOP = 30.0
 _LAST_WORDS = 20
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @contextmanager
@@ -35,7 +38,11 @@ def own_server(model_repository: Path, log: Path) -> Iterator[str]:
     with log.open("wb") as log_file:
         # A group of its own: Ctrl-C reaches this process alone, which then stops the server once.
         server = subprocess.Popen(  # noqa: S603 - the arguments are this module's own
-            command, stdout=subprocess.PIPE, stderr=log_file, process_group=0
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            process_group=0,
+            preexec_fn=_end_with_parent,
         )
     assert server.stdout is not None
     try:
@@ -48,6 +55,11 @@ def own_server(model_repository: Path, log: Path) -> Iterator[str]:
             server.kill()
             server.wait()
         server.stdout.close()
+
+
+def _end_with_parent() -> None:
+    """Has the kernel end this process when its parent was killed and could not do so itself."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], output: IO[bytes], log: Path) -> str:

@@ -1,5 +1,6 @@
 """The command `atelier serve`."""
 
+import re
 import signal
 import sys
 from types import FrameType
@@ -7,11 +8,21 @@ from types import FrameType
 import click
 
 
+class _Repository(click.types.StringParamType):
+    """A directory or an address such as `s3://host:9000/models`."""
+
+    name = "repository"
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Splits the variable as PATH is split, but not at the colons of addresses."""
+        return [each for each in re.split(r":(?!//|\d+/)", rv) if each]
+
+
 @click.command(context_settings={"auto_envvar_prefix": "ATELIER_SERVE", "show_default": True})
 @click.option(
     "--model-repository",
-    "repositories",
     metavar="DIR",
+    type=_Repository(),
     multiple=True,
     default=["./model_repository"],
     help="Directory of models to serve; may be given several times.",
@@ -41,7 +52,7 @@ import click
 )
 @click.argument("options", metavar="[-- TRITON_OPTION...]", nargs=-1)
 def serve(
-    repositories: tuple[str, ...],
+    model_repository: tuple[str, ...],
     host: str,
     grpc_port: int,
     http_port: int,
@@ -57,7 +68,8 @@ def serve(
 
     SIGTERM or Ctrl-C lets accepted requests finish; a second one stops at once. What follows
     "--" is passed to tritonserver as it is. Every option can also be set in the environment:
-    ATELIER_SERVE_GRPC_PORT stands for --grpc-port.
+    ATELIER_SERVE_GRPC_PORT stands for --grpc-port, and ATELIER_SERVE_MODEL_REPOSITORY for
+    --model-repository, with colons between several.
     """
     from atelier_serving.errors import TritonError
     from atelier_serving.server import TritonServer
@@ -68,7 +80,7 @@ def serve(
 
     try:
         server = TritonServer(
-            repositories,
+            model_repository,
             host=host,
             grpc_port=grpc_port,
             http_port=http_port,
@@ -90,8 +102,11 @@ def serve(
         else:
             server.kill()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        # nohup and shells that start a job in the background have them ignored on purpose.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, on_signal)
     ready = False
     try:
         server.start()

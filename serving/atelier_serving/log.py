@@ -48,14 +48,14 @@ def is_hopeless(line: str) -> bool:
 
 
 def explain(lines: Sequence[str]) -> str:
-    """Tells in a few lines why a server ended, in its own words.
+    """Tells in a few lines why a server did not start, in its own words.
 
     Args:
         lines: The end of the log.
 
     Returns:
-        One line for each model that did not load; if there are none, Triton's errors; if there
-        are none either, the last lines as they are.
+        One line for each model that did not load; if there are none, Triton's last errors; if
+        there are none either, the last lines as they are.
     """
     models = dict.fromkeys(_model_failures(lines))
     if models:
@@ -64,7 +64,20 @@ def explain(lines: Sequence[str]) -> str:
     for pattern in (_STUB, _USAGE, _ERROR):
         errors = dict.fromkeys(match["why"] for line in telling if (match := pattern.search(line)))
         if errors:
-            return "\n".join(_readable(error) for error in errors)
+            return "\n".join(_readable(error) for error in list(errors)[-LAST_LINES:])
+    return last_words(lines)
+
+
+def last_words(lines: Iterable[str]) -> str:
+    """Tells what a server wrote last: how a crash shows, be it a log line or not.
+
+    Args:
+        lines: The end of the log.
+
+    Returns:
+        The last lines as they are, without noise.
+    """
+    telling = [line for line in lines if not is_noise(line)]
     return "\n".join(telling[-LAST_LINES:]) or "it wrote nothing"
 
 

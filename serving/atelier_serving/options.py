@@ -20,7 +20,7 @@ STUB_TIMEOUT_SECONDS = 60
 than Triton's 30 s."""
 
 RESTRICTED = ("shared-memory", "model-repository", "trace", "logging")
-"""What can change the server or its host's memory, closed to clients over gRPC and HTTP."""
+"""What can change the server or its host's memory, closed to clients over the network."""
 
 OWN_OPTIONS = (
     "allow-grpc",
@@ -117,8 +117,9 @@ def command_line(
         The program and its arguments.
     """
     grpc_port, http_port, metrics_port = ports
-    # Triton takes the key from its command line only, where other users of the machine can read
-    # it. So it is drawn anew at each start, kept by nobody, and opens nothing that is in use.
+    # The key closes these protocols to clients over the network, not to local users: Triton takes
+    # it from its command line only, and who can read that (/proc) can use the key. It is drawn
+    # anew at each start.
     restricted = f"{','.join(RESTRICTED)}:atelier-closed={secrets.token_hex(16)}"
     options = {
         "backend-directory": directory.backends,

@@ -43,6 +43,9 @@ class SupervisedProcess:
         self._shm_prefix = shm_prefix
         self._log = log
         self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
+        self._cleared = False
+        self.pid: int | None = None
+        """The process id of the command; None if it could not even be started."""
         status, status_of_supervisor = os.pipe()
         arguments = [os.getpid(), status_of_supervisor, exit_timeout, directory, shm_prefix]
         try:
@@ -68,11 +71,16 @@ class SupervisedProcess:
         finally:
             os.close(status_of_supervisor)
         self._reader = threading.Thread(target=self._read, name="triton-log", daemon=True)
-        self._reader.start()
         with os.fdopen(status) as told:
-            pid = told.read()
-        self.pid = int(pid) if pid else None
-        """The process id of the command; None if it could not even be started."""
+            try:
+                self._reader.start()
+                if pid := told.read():
+                    self.pid = int(pid)
+            except BaseException:
+                # Nobody gets this object, so nobody else could end what it started.
+                self.kill()
+                self._supervisor.wait()
+                raise
 
     def _read(self) -> None:
         assert self._supervisor.stdout
@@ -118,8 +126,10 @@ class SupervisedProcess:
             subprocess.TimeoutExpired: It still runs.
         """
         status = self._supervisor.wait(timeout)
-        if status < 0 or self.pid is None:
-            # The supervisor was killed or failed, so its last duty falls to the launcher.
+        if (status < 0 or self.pid is None) and not self._cleared:
+            # The supervisor was killed or failed, so its last duty falls to the launcher. Once
+            # only: later the number of the process group may be somebody else's.
+            self._cleared = True
             supervisor.clear(self.pid, self._directory, self._shm_prefix)
         self._reader.join(timeout=2.0)
         return status if status >= 0 else 128 - status

@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -23,7 +24,7 @@ from atelier_serving import log as triton_log
 from atelier_serving import repositories
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.errors import CrashError, StartError
-from atelier_serving.installation import find_installation
+from atelier_serving.installation import Installation, find_installation
 from atelier_serving.options import Settings, command_line, environment
 from atelier_serving.ports import check_free, free_port, resolve
 from atelier_serving.process import SupervisedProcess, describe_end
@@ -120,24 +121,7 @@ class TritonServer:
         for attempts_left in reversed(range(ATTEMPTS)):
             grpc, http, metrics = (port or free_port(self._address) for port in wanted)
             self._ports = (grpc, http, metrics)
-            shm_prefix = f"atelier_{os.getpid()}_{secrets.token_hex(4)}_"
-            directory = ServerDirectory(Path(tempfile.mkdtemp(prefix="atelier-serving-")))
-            directory.fill(installation)
-            self._process = SupervisedProcess(
-                command_line(
-                    self.settings,
-                    installation,
-                    directory,
-                    self._address,
-                    self._ports,
-                    shm_prefix,
-                ),
-                environment=environment(directory, os.environ),
-                directory=directory.path,
-                shm_prefix=shm_prefix,
-                exit_timeout=self.settings.exit_timeout,
-                log=self._forward,
-            )
+            self._process = self._launch(installation)
             try:
                 self._wait_ready(self._process)
             except StartError:
@@ -151,12 +135,32 @@ class TritonServer:
                 break
         return self
 
+    def _launch(self, installation: Installation) -> SupervisedProcess:
+        shm_prefix = f"atelier_{os.getpid()}_{secrets.token_hex(4)}_"
+        directory = ServerDirectory(Path(tempfile.mkdtemp(prefix="atelier-serving-")))
+        try:
+            directory.fill(installation)
+            return SupervisedProcess(
+                command_line(
+                    self.settings, installation, directory, self._address, self._ports, shm_prefix
+                ),
+                environment=environment(directory, os.environ),
+                directory=directory.path,
+                shm_prefix=shm_prefix,
+                exit_timeout=self.settings.exit_timeout,
+                log=self._forward,
+            )
+        except BaseException:
+            shutil.rmtree(directory.path, ignore_errors=True)
+            raise
+
     def _forward(self, line: str) -> None:
         if self._log and not triton_log.is_noise(line):
             self._log(line)
 
     def _wait_ready(self, process: SupervisedProcess) -> None:
-        end = time.monotonic() + self.settings.start_timeout
+        timeout = self.settings.start_timeout
+        end = time.monotonic() + timeout
         trouble = ""
         while process.poll() is None:
             if self._end_requested.is_set():
@@ -164,10 +168,8 @@ class TritonServer:
             elif any(map(triton_log.is_hopeless, process.tail)):
                 trouble = triton_log.explain(process.tail)
             elif time.monotonic() > end:
-                trouble = (
-                    f"it was not ready after {self.settings.start_timeout:g} s; its last words:\n"
-                    + triton_log.explain(process.tail)
-                )
+                words = triton_log.last_words(process.tail)
+                trouble = f"it was not ready after {timeout:g} s; its last words:\n{words}"
             if trouble:
                 process.kill()
                 process.wait()
@@ -176,8 +178,10 @@ class TritonServer:
                 return
             time.sleep(POLL_SECONDS)
         status = process.wait()
-        what = f"{describe_end(status)} while it started" if status > 128 else "did not start"
-        raise StartError(f"Triton {what}:\n{triton_log.explain(process.tail)}")
+        if status > 128:
+            words = triton_log.last_words(process.tail)
+            raise StartError(f"Triton {describe_end(status)} while it started:\n{words}")
+        raise StartError(f"Triton did not start:\n{triton_log.explain(process.tail)}")
 
     def _is_ready(self) -> bool:
         """Asks over HTTP; gRPC is open before it, the metrics a moment later."""
@@ -226,7 +230,7 @@ class TritonServer:
             raise TimeoutError(f"the server still runs after {timeout:g} s") from None
         if self._killed:
             return
-        words = triton_log.explain(self._process.tail)
+        words = triton_log.last_words(self._process.tail)
         if not self._end_requested.is_set():
             raise CrashError(f"Triton {describe_end(status)} by itself; its last words:\n{words}")
         if status:

@@ -27,22 +27,30 @@ instance_group {{ kind: KIND_CPU count: {instances} }}
 """
 
 SLEEPER = """
-import os
 import time
+import uuid
+from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
+
+STARTED = Path(__file__).with_name("started")
+STARTED.mkdir(exist_ok=True)
 
 
 class TritonPythonModel:
     def execute(self, requests):
         responses = []
         for request in requests:
+            (STARTED / uuid.uuid4().hex).touch()
             seconds = pb_utils.get_input_tensor_by_name(request, "seconds")
             time.sleep(float(seconds.as_numpy()[0]))
             responses.append(pb_utils.InferenceResponse([seconds]))
         return responses
 """
-"""Answers with its input, after as many seconds as the input says."""
+"""Answers with its input, after as many seconds as the input says.
+
+Leaves a file in `started` beside itself for each request that it starts to work on.
+"""
 
 INSTANCES = 2
 
@@ -95,18 +103,34 @@ Send = Callable[..., list[Future[float]]]
 
 
 @pytest.fixture
-def send(infer: Callable[[str, float], float]) -> Iterator[Send]:
-    """Sends requests at once, and returns when the server has accepted all of them."""
+def send(infer: Callable[[str, float], float], sleepers: Path) -> Iterator[Send]:
+    """Sends requests at once, and returns when the server has accepted all of them.
+
+    By then every instance works, and each request was started or waits in the queue.
+    """
+    before = _started(sleepers)
+    sent = 0
     with ThreadPoolExecutor(16) as pool:
 
         def start(grpc_url: str, metrics_url: str, seconds: float, count: int) -> list[Future]:
+            nonlocal sent
             futures = [pool.submit(infer, grpc_url, seconds) for _ in range(count)]
-            # Each instance works on one request; the others wait in the queue.
-            while _pending(metrics_url) < count - INSTANCES:
+            sent += count
+            end = time.monotonic() + 60
+            while True:
+                # In this order no request is counted twice.
+                started = _started(sleepers) - before
+                pending = _pending(metrics_url)
+                if started >= min(sent, INSTANCES) and started + pending == sent:
+                    return futures
+                assert time.monotonic() < end, f"{started} started, {pending} pending of {sent}"
                 time.sleep(0.02)
-            return futures
 
         yield start
+
+
+def _started(sleepers: Path) -> int:
+    return len(list((sleepers / "sleeper" / "1").glob("started/*")))
 
 
 def _pending(metrics_url: str) -> int:
@@ -123,6 +147,8 @@ class ServeCommand:
             [
                 sys.executable,
                 "-c",
+                # Tests that run in the background of a script have Ctrl-C ignored.
+                "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
                 "from atelier_serving.commands import serve; serve(prog_name='atelier serve')",
                 *arguments,
             ],

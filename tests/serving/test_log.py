@@ -1,6 +1,6 @@
 import pytest
 
-from atelier_serving.log import explain, is_noise, port_in_use
+from atelier_serving.log import explain, is_noise, last_words, port_in_use
 
 STAMP = "1121 07:49:38.153591 6311"
 
@@ -59,6 +59,18 @@ def test_at_most_ten_lines_are_told_as_they_are():
     assert explain([f"line {n}" for n in range(30)]).splitlines() == [
         f"line {n}" for n in range(20, 30)
     ]
+
+
+def test_at_most_ten_errors_are_told_and_those_are_the_last():
+    errors = [f'E{STAMP} server.cc:241] "error {n}"' for n in range(30)]
+    assert explain(errors).splitlines() == [f"error {n}" for n in range(20, 30)]
+
+
+def test_last_words_are_the_last_lines_and_not_old_errors():
+    answered = [f"line {n}" for n in range(20)]
+    words = last_words([RAISED, *answered, "terminate called", CUDA]).splitlines()
+    assert words == [*answered[-9:], "terminate called"]
+    assert last_words([CUDA]) == "it wrote nothing"
 
 
 def test_the_port_in_use_is_found():

@@ -3,6 +3,10 @@ import signal
 import socket
 import time
 
+import pytest
+
+from atelier_serving import commands
+
 
 def test_sigterm_under_load_loses_no_accepted_request(serve, sleepers, send):
     command = serve("--model-repository", sleepers)
@@ -82,3 +86,44 @@ def test_options_can_be_set_in_the_environment(serve, sleepers, monkeypatch):
     command = serve("--model-repository", sleepers)
     assert command.end() == 2
     assert "'--exit-timeout'" in command.log
+
+
+def test_repositories_can_be_set_in_the_environment(
+    serve, sleepers, tmp_path, write_model, monkeypatch
+):
+    other = write_model(tmp_path / "my models", "another")
+    monkeypatch.setenv("ATELIER_SERVE_MODEL_REPOSITORY", f"{sleepers}:{other}:{tmp_path}/none")
+    command = serve()
+    assert command.end() == 1
+    assert f"Error: the model repository '{tmp_path}/none' is no directory" in command.log
+
+
+@pytest.mark.parametrize(
+    ("value", "repositories"),
+    [
+        ("/models", ["/models"]),
+        ("/my models:models:", ["/my models", "models"]),
+        ("s3://bucket/models:gs://bucket/models", ["s3://bucket/models", "gs://bucket/models"]),
+        ("s3://https://host:9000/models:/models", ["s3://https://host:9000/models", "/models"]),
+    ],
+)
+def test_colons_part_repositories_and_not_addresses(value, repositories, monkeypatch):
+    monkeypatch.setenv("ATELIER_SERVE_MODEL_REPOSITORY", value)
+    context = commands.serve.make_context("serve", [])
+    assert list(context.params["model_repository"]) == repositories
+
+
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_hang_up_stops_unless_it_was_ignored_at_the_start(serve, sleepers, infer, nohup):
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+    try:
+        command = serve("--model-repository", sleepers)
+    finally:
+        signal.signal(signal.SIGHUP, inherited)
+    urls = command.ready()
+    command.process.send_signal(signal.SIGHUP)
+    if nohup:
+        time.sleep(1)
+        assert infer(urls["grpc"], 0.0) == 0.0
+        command.process.send_signal(signal.SIGTERM)
+    assert command.end() == 0

@@ -1,7 +1,9 @@
 import json
 import os
+import re
 import signal
 import socket
+import tempfile
 import threading
 import time
 
@@ -10,6 +12,7 @@ import pytest
 
 import atelier_serving
 from atelier_serving import CrashError, StartError, TritonServer
+from atelier_serving.log import is_noise
 
 
 def test_two_servers_at_once_and_one_stops(server, sleepers, send, infer):
@@ -96,10 +99,10 @@ def test_models_import_what_this_process_can(tmp_path, write_model, monkeypatch)
     assert json.dumps(expected) in lines
 
 
-def test_without_verbose_a_good_start_says_nothing(sleepers):
+def test_without_verbose_a_good_start_tells_no_progress(sleepers):
     lines = []
     server = TritonServer(sleepers, log=lines.append).start()
-    assert lines == []
+    assert [line for line in lines if is_noise(line) or re.match(r"I\d{4} ", line)] == []
     server.kill()
     server.wait()
 
@@ -122,13 +125,45 @@ def test_a_crash_is_told_with_its_signal(sleepers):
 def test_a_crash_is_noted_on_the_error_of_the_block(sleepers):
     server = TritonServer(sleepers).start()
     os.kill(server.pid, signal.SIGKILL)
-    with pytest.raises(TimeoutError):
-        server.wait(0)
     error = ValueError("what the block was doing")
     while server.running:
         time.sleep(0.05)
     server.__exit__(ValueError, error, None)
     assert "SIGKILL" in error.__notes__[0]
+
+
+def test_a_wait_ends_while_the_server_runs_on(server):
+    with pytest.raises(TimeoutError, match="still runs after 0 s"):
+        server.wait(0)
+    assert server.running
+
+
+def test_the_last_words_before_a_crash_are_told_and_not_old_errors_alone(tmp_path, write_model):
+    code = """
+print('E1121 07:49:38.153591 6311 server.cc:241] "an old error"')
+print("terminate called")
+
+
+class TritonPythonModel:
+    pass
+"""
+    server = TritonServer(write_model(tmp_path, "crashes", code)).start()
+    os.kill(server.pid, signal.SIGKILL)
+    with pytest.raises(CrashError, match=r"(?s)its last words:.*terminate called"):
+        server.wait(30)
+
+
+def test_a_start_that_fails_early_leaves_no_directory(tmp_path, sleepers, monkeypatch):
+    from atelier_serving.directory import ServerDirectory
+
+    def interrupt(directory, installation):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ServerDirectory, "fill", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        TritonServer(sleepers).start()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_server_outlives_the_thread_that_started_it(sleepers, infer):

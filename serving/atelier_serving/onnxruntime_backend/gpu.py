@@ -1,4 +1,4 @@
-"""What the CUDA driver says about a GPU. Not run on a GPU yet."""
+"""What the CUDA driver says about a GPU. Held by unit tests; no GPU has run it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """From a model's configuration to ONNX Runtime's execution providers. Pure functions.
 
-The GPU half is held by tests of the mapping alone; it was not run on a GPU yet.
+The mapping is held by unit tests; no GPU has run its GPU half.
 """
 
 from __future__ import annotations

@@ -1,0 +1,57 @@
+import os
+import signal
+
+import pytest
+
+from atelier_serving import supervisor
+from atelier_serving.process import SupervisedProcess
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts a command that goes on for long under its supervisor."""
+    (tmp_path / "directory").mkdir()
+
+    def run():
+        return SupervisedProcess(
+            ["sleep", "600"],
+            environment=dict(os.environ),
+            directory=tmp_path / "directory",
+            shm_prefix=f"atelier_test_{os.getpid()}_",
+            exit_timeout=1,
+            log=lambda line: None,
+        )
+
+    return run
+
+
+def test_after_a_killed_supervisor_the_rest_is_cleared_once(start, processes, monkeypatch):
+    process = start()
+    (supervising,) = [
+        pid for pid in processes(os.getpid(), depth=1) if process.pid in processes(pid, depth=1)
+    ]
+    cleared = []
+    clear = supervisor.clear
+
+    def note(group, directory, shm_prefix):
+        cleared.append(group)
+        clear(group, directory, shm_prefix)
+
+    monkeypatch.setattr(supervisor, "clear", note)
+    os.kill(supervising, signal.SIGKILL)
+    assert process.wait(30) == process.poll() == process.wait() == 128 + signal.SIGKILL
+    assert cleared == [process.pid]
+
+
+def test_a_start_that_is_interrupted_leaves_no_process(start, processes, tmp_path, monkeypatch):
+    def interrupt(text):
+        # The command runs by now: its number was just read.
+        started.append(int(text))
+        raise KeyboardInterrupt
+
+    started = []
+    monkeypatch.setattr("atelier_serving.process.int", interrupt, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert not set(started) & set(processes(1, depth=99))
+    assert not (tmp_path / "directory").exists()

@@ -1,7 +1,6 @@
 """The settings of a server, and the command line and environment that Triton gets for them."""
 
 import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,6 +101,7 @@ def command_line(
     address: str,
     ports: tuple[int, int, int],
     shm_prefix: str,
+    key: str,
 ) -> list[str]:
     """Composes Triton's command line.
 
@@ -112,15 +112,15 @@ def command_line(
         address: The IPv4 address to listen on.
         ports: The ports for gRPC, HTTP and metrics.
         shm_prefix: How the names of the shared memory regions begin, unlike any other server's.
+        key: The header, as `name=value`, that opens what is closed to clients.
 
     Returns:
         The program and its arguments.
     """
     grpc_port, http_port, metrics_port = ports
     # The key closes these protocols to clients over the network, not to local users: Triton takes
-    # it from its command line only, and who can read that (/proc) can use the key. It is drawn
-    # anew at each start.
-    restricted = f"{','.join(RESTRICTED)}:atelier-closed={secrets.token_hex(16)}"
+    # it from its command line only, and who can read that (/proc) can use the key.
+    restricted = f"{','.join(RESTRICTED)}:{key}"
     options = {
         "backend-directory": directory.backends,
         "cache-directory": installation.caches,
@@ -132,7 +132,9 @@ def command_line(
         "metrics-port": metrics_port,
         "grpc-restricted-protocol": restricted,
         "http-restricted-api": restricted,
-        "model-control-mode": "none",
+        # Everything is loaded; the supervisor alone unloads, when the server stops.
+        "model-control-mode": "explicit",
+        "load-model": "*",
         "allow-vertex-ai": "false",
         "allow-sagemaker": "false",
         "exit-timeout-secs": settings.exit_timeout,

@@ -26,6 +26,8 @@ class SupervisedProcess:
         directory: Path,
         shm_prefix: str,
         exit_timeout: float,
+        http_address: str,
+        key: str,
         log: Callable[[str], None],
     ) -> None:
         """Starts the command.
@@ -37,6 +39,8 @@ class SupervisedProcess:
                 its end.
             shm_prefix: Shared memory whose name begins so is removed after the command's end.
             exit_timeout: Seconds that the command may take after `terminate`.
+            http_address: Where the supervisor reaches Triton's HTTP, as `address:port`.
+            key: The header that opens model control to it, as `name=value`.
             log: Called in a thread of its own with each line of output, without its end.
         """
         self._directory = directory
@@ -48,6 +52,7 @@ class SupervisedProcess:
         """The process id of the command; None if it could not even be started."""
         status, status_of_supervisor = os.pipe()
         arguments = [os.getpid(), status_of_supervisor, exit_timeout, directory, shm_prefix]
+        arguments += [http_address, key]
         try:
             # -I and -S: nothing of the user's environment may hinder the supervisor. A session of
             # its own: the terminal's Ctrl-C and hang-up reach the launcher only.

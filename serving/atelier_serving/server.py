@@ -137,17 +137,26 @@ class TritonServer:
 
     def _launch(self, installation: Installation) -> SupervisedProcess:
         shm_prefix = f"atelier_{os.getpid()}_{secrets.token_hex(4)}_"
+        key = f"atelier-closed={secrets.token_hex(16)}"  # drawn anew at each start
         directory = ServerDirectory(Path(tempfile.mkdtemp(prefix="atelier-serving-")))
         try:
             directory.fill(installation)
             return SupervisedProcess(
                 command_line(
-                    self.settings, installation, directory, self._address, self._ports, shm_prefix
+                    self.settings,
+                    installation,
+                    directory,
+                    self._address,
+                    self._ports,
+                    shm_prefix,
+                    key,
                 ),
                 environment=environment(directory, os.environ),
                 directory=directory.path,
                 shm_prefix=shm_prefix,
                 exit_timeout=self.settings.exit_timeout,
+                http_address=self._reachable(self._ports[1]),
+                key=key,
                 log=self._forward,
             )
         except BaseException:
@@ -295,5 +304,8 @@ class TritonServer:
     def _url(self, port: int) -> str:
         if not self._process:
             raise RuntimeError("the server has not been started")
+        return self._reachable(port)
+
+    def _reachable(self, port: int) -> str:
         address = "127.0.0.1" if self._address == "0.0.0.0" else self._address  # noqa: S104
         return f"{address}:{port}"

@@ -12,6 +12,8 @@ starts in some 30 ms.
 
 import contextlib
 import ctypes
+import http.client
+import json
 import math
 import os
 import shutil
@@ -20,6 +22,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux keeps POSIX shared memory, by definition
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -30,6 +33,9 @@ ORPHAN_SECONDS = 5.0
 KILL_MARGIN_SECONDS = 2.0
 """How much longer than its own exit time-out Triton may take before it is killed."""
 REAP_SECONDS = 5.0
+DRAIN_POLL_SECONDS = 0.05
+ANSWER_SECONDS = 1.0
+"""How long Triton may take to answer a question about its models."""
 
 
 def clear(process_group: int | None, directory: Path, shm_prefix: str) -> None:
@@ -58,6 +64,62 @@ def reap() -> None:
                 time.sleep(0.01)
 
 
+class Drain:
+    """Lets ensembles finish the requests that they have accepted.
+
+    Once it is told to end, Triton gives nothing more to any model, also not what an ensemble has
+    still to send to its next step; such a request fails. So ensembles are unloaded first: they
+    refuse new requests, finish theirs, and are gone.
+    """
+
+    def __init__(self, address: str, key: str) -> None:
+        """Prepares a drain.
+
+        Args:
+            address: Where Triton's HTTP is, as `address:port`.
+            key: The header that opens model control, as `name=value`.
+        """
+        self._address = address
+        name, _, value = key.partition("=")
+        self._headers = {name: value}
+        self._ensembles: set[str] = set()
+
+    def begin(self) -> None:
+        """Has the ensembles refuse new requests; does nothing where Triton does not answer."""
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            for model in {entry["name"] for entry in self._index()}:
+                config = self._ask("GET", f"/v2/models/{model}/config")
+                if config.get("platform") == "ensemble":
+                    self._ensembles.add(model)
+                    self._ask("POST", f"/v2/repository/models/{model}/unload")
+
+    def is_over(self) -> bool:
+        """Whether every ensemble is gone, or nobody is there to tell."""
+        if not self._ensembles:
+            return True
+        try:
+            states = {entry["state"] for entry in self._index() if entry["name"] in self._ensembles}
+        except (OSError, http.client.HTTPException, ValueError):
+            return True
+        return states <= {"UNAVAILABLE"}
+
+    def _index(self) -> list[dict[str, str]]:
+        entries: list[dict[str, str]] = self._ask("POST", "/v2/repository/index")
+        return [entry for entry in entries if "state" in entry]
+
+    def _ask(self, method: str, path: str) -> Any:
+        connection = http.client.HTTPConnection(self._address, timeout=ANSWER_SECONDS)
+        try:
+            connection.request(method, path, body="{}", headers=self._headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            if answer.status != http.client.OK:
+                raise ValueError(f"{path}: {answer.status}")
+            return json.loads(content) if content else None
+        finally:
+            connection.close()
+
+
 def supervise(
     command: list[str],
     launcher: int,
@@ -65,6 +127,7 @@ def supervise(
     exit_timeout: float,
     directory: Path,
     shm_prefix: str,
+    drain: Drain,
 ) -> int:
     """Runs Triton until it ends, and clears up after it.
 
@@ -72,9 +135,10 @@ def supervise(
         command: Triton's command line.
         launcher: Process id of the launcher, which must be the parent.
         status: File descriptor on which Triton's process id is told.
-        exit_timeout: Seconds that Triton gives accepted requests on SIGTERM.
+        exit_timeout: Seconds that accepted requests may take on SIGTERM.
         directory: The temporary directory of the server, removed at the end.
         shm_prefix: How the names of the server's shared memory regions begin.
+        drain: What comes before Triton's own end on SIGTERM.
 
     Returns:
         The exit status, in the way of a shell.
@@ -102,19 +166,25 @@ def supervise(
     os.write(status, str(triton.pid).encode())
     os.close(status)
 
-    kill_at = math.inf
-    orphaned = False
+    terminate_at = kill_at = math.inf
+    draining = terminated = orphaned = False
     while triton.poll() is None:
-        received = signal.sigtimedwait(watched, POLL_SECONDS)
-        if received and received.si_signo == signal.SIGTERM:
-            triton.terminate()
-            kill_at = time.monotonic() + exit_timeout + KILL_MARGIN_SECONDS
-        elif received and received.si_signo == signal.SIGQUIT:
+        received = signal.sigtimedwait(watched, DRAIN_POLL_SECONDS if draining else POLL_SECONDS)
+        told_to_end = received is not None and received.si_signo == signal.SIGTERM
+        if received and received.si_signo == signal.SIGQUIT:
             kill_at = 0.0
         elif not orphaned and os.getppid() != launcher:
-            orphaned = True
+            orphaned = told_to_end = True
+            exit_timeout = ORPHAN_SECONDS
+        if told_to_end:
+            terminate_at = min(terminate_at, time.monotonic() + exit_timeout)
+            kill_at = min(kill_at, terminate_at + KILL_MARGIN_SECONDS)
+            if not draining and not terminated:
+                draining = True
+                drain.begin()
+        if draining and (drain.is_over() or time.monotonic() >= terminate_at):
+            draining, terminated = False, True
             triton.terminate()
-            kill_at = min(kill_at, time.monotonic() + ORPHAN_SECONDS)
         if time.monotonic() >= kill_at:
             triton.kill()
             triton.wait()
@@ -124,9 +194,15 @@ def supervise(
 
 
 if __name__ == "__main__":
-    _, launcher, status, exit_timeout, directory, shm_prefix, *command = sys.argv
+    _, launcher, status, exit_timeout, directory, shm_prefix, address, key, *command = sys.argv
     sys.exit(
         supervise(
-            command, int(launcher), int(status), float(exit_timeout), Path(directory), shm_prefix
+            command,
+            int(launcher),
+            int(status),
+            float(exit_timeout),
+            Path(directory),
+            shm_prefix,
+            Drain(address, key),
         )
     )

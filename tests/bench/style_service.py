@@ -108,33 +108,36 @@ def throughput(server: TritonServer, rounds: int, seconds: float) -> None:
 
 def latency(server: TritonServer, count: int) -> None:
     """Single requests, one at a time, in turn with single runs in this process."""
-    spinning, waiting = InProcess(spinning=True), InProcess(spinning=False)
-    remote = OverGrpc(server.grpc_url, waiting.image, waiting.style)
+    local = InProcess(spinning=False)
+    remote = OverGrpc(server.grpc_url, local.image, local.style)
     jpeg = io.BytesIO()
-    Image.fromarray(waiting.image[0]).save(jpeg, "JPEG", quality=95)
+    Image.fromarray(local.image[0]).save(jpeg, "JPEG", quality=95)
+    print(f"latency of one request at {SIDE}×{SIDE}, ms, median of {count}")
+    # By itself: its threads spin on for a while and would slow whatever comes next.
+    spinning = InProcess(spinning=True)
+    alone = statistics.median(milliseconds(spinning.run) for _ in range(count))
+    print(f"  in process, spinning {alone:7.2f}")
+    del spinning
     with Client(server.grpc_url) as art:
         style = art.styles()[0]
         calls: dict[str, Callable[[], object]] = {
-            "in process, spinning": spinning.run,
-            "in process, waiting": waiting.run,
+            "in process, waiting": local.run,
             "style (raw pixels)": remote.run,
             "stylize (JPEG)": lambda: art.stylize_encoded(jpeg.getvalue(), style),
         }
-        taken: dict[str, list[float]] = {name: [] for name in calls}
-        for number in range(count + 5):
-            for name, call in calls.items():
-                started = time.perf_counter()
-                call()
-                if number >= 5:
-                    taken[name].append(1e3 * (time.perf_counter() - started))
-    medians = {name: statistics.median(times) for name, times in taken.items()}
-    fastest = min(list(medians)[:2], key=medians.__getitem__)
-    print(f"latency of one request at {SIDE}×{SIDE}, ms, median of {count}")
-    for name, times in taken.items():
+        turns = [{name: milliseconds(call) for name, call in calls.items()} for _ in range(count)]
+    for name in calls:
+        median = statistics.median(turn[name] for turn in turns)
         # Pairs, so that a slow moment of the machine counts on both sides.
-        pairs = zip(taken[fastest], times, strict=True)
-        added = statistics.median(there - here for here, there in pairs)
-        print(f"  {name:20} {medians[name]:7.2f}   added to {fastest}: {added:6.2f}")
+        added = statistics.median(turn[name] - turn["in process, waiting"] for turn in turns)
+        print(f"  {name:20} {median:7.2f}   added to waiting {added:6.2f}")
+
+
+def milliseconds(call: Callable[[], object]) -> float:
+    """The time of one call."""
+    started = time.perf_counter()
+    call()
+    return 1e3 * (time.perf_counter() - started)
 
 
 def memory(server: TritonServer, count: int) -> None:

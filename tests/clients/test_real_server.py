@@ -119,7 +119,7 @@ def test_what_the_server_refuses(url, ask, pixels, change, reason):
 
 
 def test_a_timeout_too_short_for_the_work(url, ask):
-    large = np.zeros((2000, 2000, 3), np.uint8)
+    large = np.zeros((1400, 1400, 3), np.uint8)
     with pytest.raises(DeadlineExceeded):
         ask(url, "stylize", large, "negative", timeout=0.15)
 

@@ -6,6 +6,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ for name in OURS:
     import_modules(MODELS / name / "1")
 
 Stylize = Callable[..., bytes]
+Connect = Callable[[str], AbstractContextManager[Stylize]]
 
 STYLE_CONFIG = """
 name: "style"
@@ -101,12 +103,18 @@ def write_style(model: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image path as it stands in the repository, around the model of `write_style`."""
-    repository = tmp_path_factory.mktemp("repository")
+    path = tmp_path_factory.mktemp("repository")
     for name in OURS:
-        (repository / name).symlink_to(MODELS / name)
-    write_style(repository / "style")
+        (path / name).symlink_to(MODELS / name)
+    write_style(path / "style")
+    return path
+
+
+@pytest.fixture(scope="session")
+def server(repository: Path) -> Iterator[TritonServer]:
+    """Serves `repository`."""
     with TritonServer(repository) as running:
         yield running
 
@@ -118,10 +126,10 @@ def text_tensor(name: str, value: bytes, batch: int = 1) -> grpc.InferInput:
     return tensor
 
 
-@pytest.fixture(scope="session")
-def stylize(server: TritonServer) -> Iterator[Stylize]:
+@contextmanager
+def connected(grpc_url: str) -> Iterator[Stylize]:
     """Sends one picture; safe to call from several threads."""
-    with grpc.InferenceServerClient(server.grpc_url) as client:
+    with grpc.InferenceServerClient(grpc_url) as client:
 
         def call(
             image: bytes, style: str | bytes = "great_wave", *, batch: int = 1, **parameters: object
@@ -133,6 +141,19 @@ def stylize(server: TritonServer) -> Iterator[Stylize]:
             )
             return result.as_numpy("stylized").item()
 
+        yield call
+
+
+@pytest.fixture(scope="session")
+def connect() -> Connect:
+    """Opens a connection, to servers other than `server`."""
+    return connected
+
+
+@pytest.fixture(scope="session")
+def stylize(server: TritonServer) -> Iterator[Stylize]:
+    """Sends one picture; safe to call from several threads."""
+    with connected(server.grpc_url) as call:
         yield call
 
 

@@ -267,6 +267,10 @@ def test_metadata_that_unpacks_to_gigabytes_is_left_packed(png_with, photo, enco
     whole = encoded(photo, "JPEG")
     data_ = whole[:2] + segments * 60 + whole[2:]
     assert (pixels_of(data_) == pixels_of(whole)).all()
+    exif = endless_tables(5_000, 3 << 20)
+    data_ = encoded(photo, "WEBP", icc_profile=bomb, exif=exif, xmp=bomb)
+    assert all(metadata in data_ for metadata in (b"ICCP", exif, b"XMP "))
+    assert (pixels_of(data_) == pixels_of(encoded(photo, "WEBP"))).all()
 
 
 def test_a_png_of_endless_chunks_is_refused(png_with):

@@ -85,7 +85,9 @@ def test_exif_orientation(stylize, encoded, photo, orientation):
         (None, "udnie:-1", {}, "must be 0 or more"),
         (b"", "nobody", {}, "the image is empty"),
         (None, "udnie", {"format": "gif"}, "in ensemble 'stylize', format 'gif' cannot be written"),
+        (b"", "udnie", {"format": "gif"}, "format 'gif' cannot be written: use jpeg, png or webp"),
         (None, "udnie", {"quality": 0}, "use 1 to 100"),
+        (b"", "udnie", {"quality": 0}, "use 1 to 100"),
         (None, "udnie", {"quality": True}, "use 1 to 100"),
         (None, "udnie", {"batch": 2}, "batch-size must be <= 1 for 'stylize'"),
     ],
@@ -93,6 +95,24 @@ def test_exif_orientation(stylize, encoded, photo, orientation):
 def test_refusals(stylize, encoded, photo, image, style, parameters, words):
     picture = encoded(photo, "PNG") if image is None else image
     assert words in refusal(stylize, picture, style, **parameters)
+
+
+def test_what_cannot_be_answered_does_not_reach_the_network(server, stylize, encoded, photo):
+    picture, wide = encoded(photo, "PNG"), encoded(Image.new("RGB", (16_384, 16)), "PNG")
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+
+        def executions() -> int:
+            (statistics,) = client.get_inference_statistics("style").model_stats
+            return statistics.execution_count
+
+        stylize(picture)
+        before = executions()
+        assert "quality 'high'" in refusal(stylize, picture, quality="high")
+        words = refusal(stylize, wide, format="webp")
+        assert "16384 x 16 pixels does not fit into format 'webp'" in words
+        assert executions() == before
+        assert opened(stylize(wide)).size == (16_384, 16)
+        assert executions() == before + 1
 
 
 def test_steps_serve_alone(server, encoded, photo):
@@ -107,18 +127,27 @@ def test_steps_serve_alone(server, encoded, photo):
         decoded = client.infer("decode", [image])
         assert (decoded.as_numpy("pixels")[0] == np.asarray(photo)).all()
         assert decoded.as_numpy("format").tolist() == [[b"png"]]
+        assert decoded.as_numpy("quality").tolist() == [[0]]
+        asked = client.infer("decode", [image], parameters={"format": "webp", "quality": 70})
+        assert asked.as_numpy("format").tolist() == [[b"webp"]]
+        assert asked.as_numpy("quality").tolist() == [[70]]
 
         picture = grpc.InferInput("pixels", [1, 127, 181, 3], "UINT8")
         picture.set_data_from_numpy(np.asarray(photo)[np.newaxis])
-        source = grpc.InferInput("format", [1, 1], "BYTES")
-        source.set_data_from_numpy(np.array([[b"\xff"]], dtype=np.object_))
-        with pytest.raises(InferenceServerException, match="use jpeg, png or webp"):
-            client.infer("encode", [picture, source])
+        encoding = grpc.InferInput("format", [1, 1], "BYTES")
+        quality = grpc.InferInput("quality", [1, 1], "INT32")
+        quality.set_data_from_numpy(np.array([[0]], dtype=np.int32))
+        encoding.set_data_from_numpy(np.array([[b"png"]], dtype=np.object_))
+        result = client.infer("encode", [picture, encoding, quality]).as_numpy("encoded").item()
+        assert (pixels(result) == np.asarray(photo)).all()
+        encoding.set_data_from_numpy(np.array([[b"\xff"]], dtype=np.object_))
+        with pytest.raises(InferenceServerException, match="cannot be written"):
+            client.infer("encode", [picture, encoding, quality])
 
 
 def test_unusable_configurations_fail_the_load_and_say_why(tmp_path):
     changes = {
-        "decode": ('"4194304"', '"4 million"'),
+        "decode": ('"2097152"', '"4 million"'),
         "encode": ('"95"', '"101"'),
         "style_weights": ("", ""),
     }

@@ -20,6 +20,7 @@ def compose(directory, prefix="prefix_", **settings):
         "127.0.0.1",
         PORTS,
         prefix,
+        "atelier-closed=secret",
     )
 
 
@@ -51,12 +52,11 @@ def test_both_runtimes_share_memory_under_names_of_this_server(directory):
         assert f"--backend-config={backend},shm-region-prefix-name=mine_" in line
 
 
-def test_the_key_to_closed_protocols_is_drawn_anew(directory):
-    first, second = (
-        {option for option in compose(directory) if "restricted" in option} for _ in range(2)
-    )
-    assert len(first) == 2
-    assert not first & second
+def test_one_key_closes_the_same_protocols_over_grpc_and_http(directory):
+    closed = "shared-memory,model-repository,trace,logging:atelier-closed=secret"
+    line = compose(directory)
+    assert f"--grpc-restricted-protocol={closed}" in line
+    assert f"--http-restricted-api={closed}" in line
 
 
 def test_further_options_come_last(directory):

@@ -19,6 +19,8 @@ def start(tmp_path):
             directory=tmp_path / "directory",
             shm_prefix=f"atelier_test_{os.getpid()}_",
             exit_timeout=1,
+            http_address="127.0.0.1:1",
+            key="",
             log=lambda line: None,
         )
 

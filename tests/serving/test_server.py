@@ -6,6 +6,7 @@ import socket
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,14 @@ import pytest
 import atelier_serving
 from atelier_serving import CrashError, StartError, TritonServer
 from atelier_serving.log import is_noise
+
+
+def closing_keys(server):
+    """The keys to what is closed to clients, which no two servers may share."""
+    command_line = Path(f"/proc/{server.pid}/cmdline").read_text()
+    keys = set(re.findall(r"atelier-closed=(\w{32})", command_line))
+    assert len(keys) == 1
+    return keys
 
 
 def test_two_servers_at_once_and_one_stops(server, sleepers, send, infer):
@@ -24,6 +33,7 @@ def test_two_servers_at_once_and_one_stops(server, sleepers, send, infer):
         }
         assert len(addresses) == 6
         assert second.pid != server.pid
+        assert closing_keys(second).isdisjoint(closing_keys(server))
         accepted = send(second.grpc_url, second.metrics_url, 0.3, 8)
         second.stop()
         assert not second.running

@@ -1,8 +1,10 @@
 """The files around the pixels: what they declare, and the parts that hold the picture.
 
 Nothing is decoded or unpacked here. The size must be known, and refused, before a decoder reserves
-memory for it: libwebp reserves its canvas as soon as it opens a file. And metadata must not reach
-Pillow, which unpacks profiles and reads EXIF tables that can be made to cost minutes and gigabytes.
+memory for it: libwebp reserves its canvas as soon as it opens a file. And the metadata of JPEG and
+PNG must not reach Pillow, which unpacks profiles and reads EXIF tables that can be made to cost
+minutes and gigabytes. WebP goes on whole: the format packs no metadata, and Pillow's reader copies
+its chunks without a look inside, so they cost no more than their own length.
 """
 
 import re
@@ -22,7 +24,7 @@ class Container:
         format: "JPEG", "PNG" or "WebP".
         width: Pixels a row, as stored (before the EXIF orientation), 0 or more.
         height: Number of rows, as stored, 0 or more.
-        picture: The image without the metadata that its decoder does not need.
+        picture: What Pillow decodes: a JPEG or PNG without metadata, a WebP as it came.
         depth: Bits a sample as stored: 1, 2, 4, 8 or 16.
         frames: More than 1 in an animation.
         exif: The EXIF block (a TIFF header and its tables), or nothing.

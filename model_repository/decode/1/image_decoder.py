@@ -1,8 +1,8 @@
 """Encoded images to RGB pixels.
 
-Way of the data: bytes -> container (declared size, checked against the limits; metadata left
-behind) -> Pillow -> upright -> RGB, 8 bits. Every complaint about the bytes is an ImageError;
-anything else that is raised here is a fault of this code.
+Way of the data: bytes -> container (declared size, checked against the limits; harmful
+metadata left behind) -> Pillow -> upright -> RGB, 8 bits. Every complaint about the bytes is an
+ImageError; anything else that is raised here is a fault of this code.
 """
 
 import warnings

@@ -5,12 +5,13 @@ from dataclasses import fields
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from answer_options import OptionsError, check_sides, read_options
 from image_container import ImageError
 from image_decoder import Limits, decode
 
 
 class TritonPythonModel:
-    """`image` BYTES[1] -> `pixels` UINT8[H, W, 3] and `format` BYTES[1]."""
+    """`image` BYTES[1] -> `pixels` UINT8[H, W, 3], `format` BYTES[1] and `quality` INT32[1]."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the limits from the configuration; a missing or unusable one fails the load."""
@@ -32,9 +33,13 @@ class TritonPythonModel:
 
     def _answer(self, request):
         try:
+            asked, quality = read_options(json.loads(request.parameters() or "{}"))
             image = pb_utils.get_input_tensor_by_name(request, "image").as_numpy()
-            pixels, format_name = decode(image.item(), self._limits)
-        except ImageError as error:
+            pixels, source = decode(image.item(), self._limits)
+            format_name = asked or source
+            height, width = pixels.shape[:2]
+            check_sides(format_name, width, height)
+        except (ImageError, OptionsError) as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             pb_utils.Logger.log_error(f"decode: {error!r}")
@@ -43,6 +48,7 @@ class TritonPythonModel:
             [
                 pb_utils.Tensor("pixels", pixels[np.newaxis]),
                 pb_utils.Tensor("format", np.array([[format_name.encode()]], dtype=np.object_)),
+                pb_utils.Tensor("quality", np.array([[quality]], dtype=np.int32)),
             ]
         )
 

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from image_encoder import Defaults, OptionsError, choose_options, encode
+from image_encoder import Defaults, EncodeError, encode
 
 _RANGES = {"jpeg_quality": (1, 100), "webp_quality": (1, 100), "png_compress_level": (0, 9)}
 
 
 class TritonPythonModel:
-    """`pixels` UINT8[H, W, 3] and `format` BYTES[1] -> `encoded` BYTES[1]."""
+    """`pixels` UINT8[H, W, 3], `format` BYTES[1] and `quality` INT32[1] -> `encoded` BYTES[1]."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the defaults from the configuration; a missing or unusable one fails the load."""
@@ -33,12 +33,10 @@ class TritonPythonModel:
     def _answer(self, request):
         try:
             pixels = pb_utils.get_input_tensor_by_name(request, "pixels").as_numpy()[0]
-            source = pb_utils.get_input_tensor_by_name(request, "format").as_numpy().item()
-            format_name, quality = choose_options(
-                json.loads(request.parameters() or "{}"), source.decode(errors="replace")
-            )
-            encoded = encode(pixels, format_name, quality, self._defaults)
-        except OptionsError as error:
+            format_name = pb_utils.get_input_tensor_by_name(request, "format").as_numpy().item()
+            quality = pb_utils.get_input_tensor_by_name(request, "quality").as_numpy().item()
+            encoded = encode(pixels, format_name.decode(errors="replace"), quality, self._defaults)
+        except EncodeError as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             pb_utils.Logger.log_error(f"encode: {error!r}")

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 NOISE = (
     # Triton looks for CUDA on every machine, and finds its absence an error.
     '"CudaDriverHelper has not been initialized."',
+    'CUDA driver version is insufficient for CUDA runtime version"',
+    # Without a GPU the launcher asks for no pinned memory.
+    'no pinned memory pool, falling back to non-pinned system memory"',
 )
 
 LAST_LINES = 10

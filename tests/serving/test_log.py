@@ -80,4 +80,12 @@ def test_the_port_in_use_is_found():
 
 def test_the_search_for_cuda_is_noise_and_a_broken_model_is_not():
     assert is_noise(CUDA)
+    assert is_noise(
+        f'E{STAMP} ensemble_scheduler.cc:1468] "unable to create stream for stylize: '
+        'CUDA driver version is insufficient for CUDA runtime version"'
+    )
+    assert is_noise(
+        f'W{STAMP} pinned_memory_manager.cc:170] "failed to allocate pinned system memory: '
+        'no pinned memory pool, falling back to non-pinned system memory"'
+    )
     assert not is_noise(RAISED)

@@ -56,7 +56,7 @@ def plot_losses(history: list[dict[str, float]], path: Path) -> None:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     steps = [entry["step"] for entry in history]
-    for term in history[0].keys() - {"step"}:
+    for term in (name for name in history[0] if name != "step"):
         axes.plot(steps, [entry[term] for entry in history], label=term, linewidth=1)
     axes.set(xlabel="step", ylabel="distance", yscale="log")
     axes.grid(alpha=0.3, which="both")

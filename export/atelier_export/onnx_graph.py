@@ -44,8 +44,9 @@ class ServedStyle(nn.Module):
 def style_graph(network: StyleNetwork) -> bytes:
     """Exports a network as it is served: `image`, `style` -> `stylized`, see `ServedStyle`.
 
-    Batch, height and width are dynamic. The same weights give the same bytes on every run:
-    nothing of the machine or of the source code is left in the file.
+    Batch, height and width are dynamic. With the same versions of torch, onnx and onnxscript, the
+    same weights give the same bytes on every run: nothing of the machine or of the source code is
+    left in the file.
 
     Raises:
         ValueError: The graph needs a newer runtime than Triton 24.10 has.

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import SupportsFloat, TypeAlias
 
 from atelier._errors import InvalidRequest
 
@@ -14,6 +14,10 @@ def style_text(style: Style) -> str:
     """The style as one text. Which names exist and how weights add up is the server's to know."""
     if isinstance(style, str):
         return style
+    if not isinstance(style, Mapping):
+        raise TypeError(
+            f"style is a {type(style).__name__}; give a name, a mix as text, or a dict of weights"
+        )
     if not style:
         raise InvalidRequest("style: the mix is empty; name at least one style")
     return ",".join(_part(name, weight) for name, weight in style.items())
@@ -22,6 +26,8 @@ def style_text(style: Style) -> str:
 def _part(name: str, weight: float) -> str:
     if not name or set(name) & set(":,"):
         raise InvalidRequest(f"style: {name!r} cannot be a style's name")
+    if not isinstance(weight, SupportsFloat):
+        raise TypeError(f"style: the weight of {name!r} is {weight!r}; give a number")
     if not math.isfinite(weight):
         raise InvalidRequest(f"style: the weight of {name!r} is {weight}; give a finite number")
     return f"{name}:{float(weight)!r}"

@@ -1,11 +1,15 @@
 """The command `atelier serve`."""
 
+import contextlib
+import os
 import re
 import signal
 import sys
 from types import FrameType
 
 import click
+
+STDERR = 2
 
 
 class _Repository(click.types.StringParamType):
@@ -94,10 +98,17 @@ def serve(
         raise click.UsageError(str(error)) from None
 
     received: list[int] = []
+    stopping = (
+        f"stopping: accepted requests may take up to {exit_timeout} s; "
+        "another signal stops at once\n"
+    ).encode()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         received.append(number)
         if len(received) == 1:
+            # Straight to the file: a handler may interrupt a write to the stream.
+            with contextlib.suppress(OSError):
+                os.write(STDERR, stopping)
             server.terminate()
         else:
             server.kill()

@@ -22,6 +22,19 @@ def test_styles_as_people_write_them(style, text):
 @pytest.mark.parametrize(
     ("style", "reason"),
     [
+        (None, "style is a NoneType"),
+        (["udnie", "great_wave"], "style is a list"),
+        ({"udnie": "a lot"}, "weight of 'udnie' is 'a lot'"),
+    ],
+)
+def test_styles_of_other_kinds(style, reason):
+    with pytest.raises(TypeError, match=reason):
+        style_text(style)
+
+
+@pytest.mark.parametrize(
+    ("style", "reason"),
+    [
         ({}, "empty"),
         ({"": 1.0}, "''"),
         ({"a:b": 1.0}, "'a:b'"),

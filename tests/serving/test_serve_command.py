@@ -16,6 +16,7 @@ def test_sigterm_under_load_loses_no_accepted_request(serve, sleepers, send):
     assert [future.result() for future in futures] == [0.5] * 8
     assert command.end() == 0
     assert command.process.stdout.read() == ""
+    assert "stopping: accepted requests may take up to 30 s" in command.log
 
 
 def test_a_second_ctrl_c_stops_at_once(serve, sleepers, send):

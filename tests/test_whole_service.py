@@ -70,11 +70,15 @@ def test_the_plain_protocol_of_the_readme(server, photo):
     request = request.replace(
         "$(printf great_wave | base64)", base64.b64encode(b"great_wave").decode()
     )
-    message = json_format.Parse(request, service_pb2.ModelInferRequest())
+    (options,) = re.findall(r'`"parameters": (\{.*\})`', README)
+    asked = [json.loads(request), {**json.loads(request), "parameters": json.loads(options)}]
+    messages = [json_format.ParseDict(each, service_pb2.ModelInferRequest()) for each in asked]
     with grpc.insecure_channel(server.grpc_url) as channel:
-        answer = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(message)
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        plain, png = (stub.ModelInfer(each).raw_output_contents[0][4:] for each in messages)
     with Client(server.grpc_url) as art:
-        assert answer.raw_output_contents[0][4:] == art.stylize_encoded(photo, "great_wave")
+        assert plain == art.stylize_encoded(photo, "great_wave")
+        assert png == art.stylize_encoded(photo, "great_wave", format="png")
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (87, 131), (256, 256), (300, 451)])

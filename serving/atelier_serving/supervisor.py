@@ -34,7 +34,7 @@ KILL_MARGIN_SECONDS = 2.0
 """How much longer than its own exit time-out Triton may take before it is killed."""
 REAP_SECONDS = 5.0
 DRAIN_POLL_SECONDS = 0.05
-ANSWER_SECONDS = 1.0
+ANSWER_SECONDS = 3.0
 """How long Triton may take to answer a question about its models."""
 
 
@@ -87,11 +87,11 @@ class Drain:
     def begin(self) -> None:
         """Has the ensembles refuse new requests; does nothing where Triton does not answer."""
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-            for model in {entry["name"] for entry in self._index()}:
+            for model in {each["name"] for each in self._index() if each["state"] == "READY"}:
                 config = self._ask("GET", f"/v2/models/{model}/config")
                 if config.get("platform") == "ensemble":
-                    self._ensembles.add(model)
                     self._ask("POST", f"/v2/repository/models/{model}/unload")
+                    self._ensembles.add(model)
 
     def is_over(self) -> bool:
         """Whether every ensemble is gone, or nobody is there to tell."""
@@ -99,6 +99,8 @@ class Drain:
             return True
         try:
             states = {entry["state"] for entry in self._index() if entry["name"] in self._ensembles}
+        except TimeoutError:
+            return False  # busy, and so still at work
         except (OSError, http.client.HTTPException, ValueError):
             return True
         return states <= {"UNAVAILABLE"}

@@ -26,8 +26,7 @@ OURS = ("decode", "style_weights", "encode", "stylize")
 def import_modules(version: Path) -> None:
     """Imports what a model's `model.py` imports, by the same names.
 
-    The directory does not stay on the path: the server hands the path on to its processes, and
-    each of them would find this `model.py`.
+    The directory does not stay on the path: each model has a `model.py` of its own.
     """
     sys.path.insert(0, str(version))
     for file in sorted(version.glob("*.py")):

@@ -1,0 +1,67 @@
+"""What the supervisor asks of Triton before it ends it."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from atelier_serving.supervisor import Drain
+
+
+@pytest.fixture
+def triton():
+    """A server with one ensemble and one model, which unloads if `unloads` is set."""
+
+    class Handler(BaseHTTPRequestHandler):
+        unloads = True
+        state = "READY"
+
+        def do_GET(self):
+            ensemble = "/painter/" in self.path
+            self.answer(200, {"platform": "ensemble" if ensemble else "onnxruntime_onnx"})
+
+        def do_POST(self):
+            assert self.headers["closed"] == "secret"
+            if self.path.endswith("/index"):
+                painter = {"name": "painter", "state": Handler.state}
+                return self.answer(200, [painter, {"name": "network", "state": "READY"}])
+            assert self.path == "/v2/repository/models/painter/unload"
+            return self.answer(200 if Handler.unloads else 400, {})
+
+        def answer(self, status, content):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(content).encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        Handler.address = f"127.0.0.1:{server.server_port}"
+        yield Handler
+        server.shutdown()
+        thread.join()
+
+
+def test_it_lasts_until_the_ensembles_are_gone(triton):
+    drain = Drain(triton.address, "closed=secret")
+    drain.begin()
+    assert not drain.is_over()
+    triton.state = "UNAVAILABLE"
+    assert drain.is_over()
+
+
+def test_a_server_that_does_not_unload_is_not_waited_for(triton):
+    triton.unloads = False
+    drain = Drain(triton.address, "closed=secret")
+    drain.begin()
+    assert drain.is_over()
+
+
+def test_a_server_that_is_not_there_is_not_waited_for():
+    drain = Drain("127.0.0.1:1", "closed=secret")
+    drain.begin()
+    assert drain.is_over()

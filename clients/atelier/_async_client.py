@@ -12,7 +12,7 @@ import grpc
 from PIL import Image
 
 from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
-from atelier._base_client import BaseClient, Timeout
+from atelier._base_client import BaseClient, Timeout, stylize_options
 from atelier._errors import AtelierError
 from atelier._images import ImageFormat, ImageSource
 from atelier._messages import SERVICE, Exchange
@@ -64,12 +64,22 @@ class AsyncClient(BaseClient):
         image: ImageSource,
         style: Style,
         *,
+        strength: float = 1.0,
+        keep_colors: bool = False,
+        longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Image.Image:
         """Repaints a picture in a style, as `Client.stylize` does."""
-        build = partial(self._stylize, image, style, format, quality)
+        options = stylize_options(
+            strength=strength,
+            keep_colors=keep_colors,
+            longest_side=longest_side,
+            encoding=format,
+            quality=quality,
+        )
+        build = partial(self._stylize, image, style, options)
         return await self._run(build, self._attempts(timeout))
 
     async def stylize_encoded(
@@ -77,12 +87,22 @@ class AsyncClient(BaseClient):
         image: ImageSource,
         style: Style,
         *,
+        strength: float = 1.0,
+        keep_colors: bool = False,
+        longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> bytes:
         """Repaints a picture and returns it encoded, as `Client.stylize_encoded` does."""
-        build = partial(self._stylize_encoded, image, style, format, quality)
+        options = stylize_options(
+            strength=strength,
+            keep_colors=keep_colors,
+            longest_side=longest_side,
+            encoding=format,
+            quality=quality,
+        )
+        build = partial(self._stylize_encoded, image, style, options)
         return await self._run(build, self._attempts(timeout))
 
     async def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
@@ -138,7 +158,7 @@ class AsyncClient(BaseClient):
         try:
             answer: bytes = await call(request, timeout=attempts.remaining())
         except grpc.RpcError as error:
-            raise self._error(error, exchange) from error
+            raise self._error(error, exchange, attempts) from error
         except grpc.aio.UsageError as error:
             # What gRPC says of a channel that another task has closed.
             if self._closed:

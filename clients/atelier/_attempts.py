@@ -5,7 +5,9 @@ import random
 import time
 from typing import Final
 
-from atelier._errors import AtelierError, DeadlineExceeded
+import grpc
+
+from atelier._errors import AtelierError, from_status
 
 FIRST_PAUSE: Final = 0.25
 """Seconds; gRPC itself connects again after 0.2."""
@@ -36,10 +38,12 @@ class Attempts:
     Args:
         timeout: Seconds for everything together, or None for no limit.
         retries: Attempts after the first, or None for as many as the time allows.
+        url: The server's address, for the error.
     """
 
-    def __init__(self, timeout: float | None, retries: int | None) -> None:
+    def __init__(self, timeout: float | None, retries: int | None, url: str) -> None:
         self.timeout = checked_timeout(timeout)
+        self._url = url
         self._deadline = math.inf if timeout is None else time.monotonic() + timeout
         self._retries = math.inf if retries is None else retries
         self._failed = 0
@@ -57,9 +61,10 @@ class Attempts:
             raise self.exceeded()
         return left
 
-    def exceeded(self) -> DeadlineExceeded:
-        """The error of a call whose time is over."""
-        return DeadlineExceeded(f"the timeout of {self.timeout:g} s passed")
+    def exceeded(self) -> AtelierError:
+        """The DeadlineExceeded of a call whose time is over."""
+        status = grpc.StatusCode.DEADLINE_EXCEEDED
+        return from_status(status, "", url=self._url, model=None, timeout=self.timeout)
 
     def pause_after(self, error: AtelierError) -> float:
         """Seconds to wait before the next attempt: twice as long each time, and jittered.

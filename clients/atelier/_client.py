@@ -12,7 +12,7 @@ import grpc
 from PIL import Image
 
 from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
-from atelier._base_client import BaseClient, Timeout
+from atelier._base_client import BaseClient, Timeout, stylize_options
 from atelier._errors import AtelierError
 from atelier._images import ImageFormat, ImageSource
 from atelier._messages import SERVICE, Exchange
@@ -56,6 +56,9 @@ class Client(BaseClient):
         image: ImageSource,
         style: Style,
         *,
+        strength: float = 1.0,
+        keep_colors: bool = False,
+        longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
@@ -67,13 +70,19 @@ class Client(BaseClient):
                 or a uint8 array of shape (H, W, 3), (H, W, 4) or (H, W). JPEG, PNG and WebP files
                 are sent as they are; everything else is encoded without loss first.
             style: A style's name, a mix as text ("great_wave:0.7,udnie:0.3") or as a dict.
+            strength: 0 to 2: how far from the photograph, 0, to the style, 1, and beyond it.
+            keep_colors: Whether to keep the photograph's colours and take only the style's strokes.
+            longest_side: The size in pixels, 16 or more, at which the picture is painted; it comes
+                back in its own. Smaller is quicker and makes larger strokes. None means the
+                picture's own size, or the largest that the network takes.
             format: How the pixels travel back. None means without loss, so that they are the
                 network's own; "jpeg" is quicker on a slow network.
             quality: 1 to 100, for "jpeg" and "webp".
             timeout: Seconds for this call, or None for no limit, in place of the client's.
 
         Returns:
-            The painting, in mode RGB and of the picture's size, wholly in memory.
+            The painting, in mode RGB and of the picture's size, wholly in memory. Where the picture
+            has a colour profile for RGB, the painting has it too: `info["icc_profile"]`.
 
         Raises:
             InvalidRequest: The picture, the style or an option is wrong.
@@ -84,7 +93,14 @@ class Client(BaseClient):
             OSError: The file cannot be read.
             TypeError: `image` is none of the kinds above.
         """
-        build = partial(self._stylize, image, style, format, quality)
+        options = stylize_options(
+            strength=strength,
+            keep_colors=keep_colors,
+            longest_side=longest_side,
+            encoding=format,
+            quality=quality,
+        )
+        build = partial(self._stylize, image, style, options)
         return self._run(build, self._attempts(timeout))
 
     def stylize_encoded(
@@ -92,6 +108,9 @@ class Client(BaseClient):
         image: ImageSource,
         style: Style,
         *,
+        strength: float = 1.0,
+        keep_colors: bool = False,
+        longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
@@ -101,18 +120,28 @@ class Client(BaseClient):
         Args:
             image: As in `stylize`.
             style: As in `stylize`.
+            strength: As in `stylize`.
+            keep_colors: As in `stylize`.
+            longest_side: As in `stylize`.
             format: The file's format. None means that of the file sent, and "png" where the
                 picture was no JPEG, PNG or WebP file.
             quality: 1 to 100, for "jpeg" and "webp". None means the server's own, 95 for JPEG.
             timeout: As in `stylize`.
 
         Returns:
-            A JPEG, PNG or WebP file.
+            A JPEG, PNG or WebP file, with the colour profile of the picture.
 
         Raises:
             AtelierError: As in `stylize`, and the same for OSError and TypeError.
         """
-        build = partial(self._stylize_encoded, image, style, format, quality)
+        options = stylize_options(
+            strength=strength,
+            keep_colors=keep_colors,
+            longest_side=longest_side,
+            encoding=format,
+            quality=quality,
+        )
+        build = partial(self._stylize_encoded, image, style, options)
         return self._run(build, self._attempts(timeout))
 
     def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
@@ -164,7 +193,7 @@ class Client(BaseClient):
             call = self._channel.unary_unary(SERVICE + exchange.method)
             answer: bytes = call(request, timeout=attempts.remaining())
         except grpc.RpcError as error:
-            raise self._error(error, exchange) from error
+            raise self._error(error, exchange, attempts) from error
         except ValueError as error:
             # What gRPC says of a channel that another thread has closed.
             if self._closed:

@@ -98,39 +98,54 @@ _BY_STATUS: dict[grpc.StatusCode, type[AtelierError]] = {
     grpc.StatusCode.DATA_LOSS: ServerFailed,
 }
 
-# Messages that mean something else than their status says. All of them are Triton's, but for the
-# size of a message, which gRPC reports as an exhausted resource though waiting does not help.
+# Messages that mean something else than their status says. All of them are Triton's, but for two of
+# gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
 _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
     (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size", Overloaded),
     (grpc.StatusCode.UNAVAILABLE, "Request timeout expired", Overloaded),
     (grpc.StatusCode.UNAVAILABLE, "This protocol is restricted", InvalidRequest),
     (grpc.StatusCode.NOT_FOUND, "has no available versions", Unreachable),
     (grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max", InvalidRequest),
+    (grpc.StatusCode.UNIMPLEMENTED, "Received http2 header", Unreachable),
 ]
 
 _OPENING: dict[type[AtelierError], str] = {
     Overloaded: "the server at {url} has too much to do",
-    DeadlineExceeded: "the server at {url} did not answer in time",
+    DeadlineExceeded: "the server at {url} did not answer {within}",
     Unreachable: "cannot reach the server at {url}",
     ServerFailed: "the server at {url} failed",
 }
+
+# What gRPC itself says of these two, only those understand who know gRPC.
+_ADVICE: dict[type[AtelierError], str] = {
+    Unreachable: "check that it runs and that the address is right; the port is the one for gRPC, "
+    "8001 unless set otherwise, and not 8000, which is for HTTP",
+    DeadlineExceeded: "give it more time with timeout= in Python or --timeout on the command line, "
+    "or check the address",
+}
+_CLEAR_ALREADY = re.compile("Server is stopping|has no available versions|the client was closed")
 
 _WRAPPING = re.compile(r"in ensemble '[^']*', ")
 
 
 def from_status(
-    code: grpc.StatusCode, details: str, *, url: str, model: str | None
+    code: grpc.StatusCode, details: str, *, url: str, model: str | None, timeout: float | None
 ) -> AtelierError:
     """Turns a gRPC status into the error that tells a caller what it means.
 
     A refusal of the request keeps the server's sentence alone, since it speaks of the request;
-    every other error begins with the server's address, since it speaks of the server.
+    every other error begins with the server's address, since it speaks of the server. What gRPC
+    said stands at the end, in parentheses.
     """
     kind = _BY_STATUS.get(code, ServerFailed)
     for status, message, meaning in _BY_MESSAGE:
         if code is status and message in details:
             kind = meaning
     details = _WRAPPING.sub("", details).strip()
-    opening = _OPENING.get(kind, "").format(url=url)
-    message = ": ".join(part for part in (opening, details) if part)
+    within = "in time" if timeout is None else f"within the timeout of {timeout:g} s"
+    opening = _OPENING.get(kind, "").format(url=url, within=within)
+    if kind in _ADVICE and not _CLEAR_ALREADY.search(details):
+        message = f"{opening}: {_ADVICE[kind]}" + (f" ({details})" if details else "")
+    else:
+        message = ": ".join(part for part in (opening, details) if part)
     return kind(message or f"refused with {code.name}", code=code, details=details, model=model)

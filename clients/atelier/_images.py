@@ -156,9 +156,12 @@ def _without_loss(image: Image.Image) -> bytes:
         upright = upright.convert("LA")
     elif upright.mode not in _PNG_MODES:
         upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    # Whether it fits the pixels is the server's to see.
+    profile = image.info.get("icc_profile")
     buffer = io.BytesIO()
     if upright.mode in _WEBP_MODES and max(upright.size) <= _WEBP_LONGEST_SIDE:
-        upright.save(buffer, "WEBP", lossless=True, quality=0, method=0, exact=True)
+        options: dict[str, Any] = {"lossless": True, "quality": 0, "method": 0, "exact": True}
+        upright.save(buffer, "WEBP", icc_profile=profile, **options)
     else:
-        upright.save(buffer, "PNG", compress_level=1)
+        upright.save(buffer, "PNG", icc_profile=profile, compress_level=1)
     return buffer.getvalue()

@@ -6,7 +6,7 @@ Nothing here does I/O. The synchronous and the asynchronous client share all of 
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, SupportsIndex, TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as messages
@@ -15,6 +15,9 @@ from atelier._errors import ServerFailed, Unreachable
 
 Answer = TypeVar("Answer")
 Other = TypeVar("Other")
+
+Parameters: TypeAlias = Mapping[str, str | bool | int | float | None]
+"""A request's own parameters; None stands for one that is not sent."""
 
 SERVICE = "/inference.GRPCInferenceService/"
 
@@ -48,7 +51,7 @@ def infer_bytes(
     model: str,
     inputs: Mapping[str, bytes],
     output: str,
-    parameters: Mapping[str, str | int | None],
+    parameters: Parameters,
 ) -> Exchange[bytes]:
     """Asks `model` for one BYTES[1] output, given BYTES[1] inputs; every batch is of one."""
 
@@ -59,10 +62,17 @@ def infer_bytes(
             message.raw_input_contents.append(_LENGTH.pack(len(data)) + data)
         message.outputs.add(name=output)
         for name, value in parameters.items():
-            if isinstance(value, str):
-                message.parameters[name].string_param = value
-            elif value is not None:
-                message.parameters[name].int64_param = value
+            match value:
+                case None:
+                    pass
+                case str():
+                    message.parameters[name].string_param = value
+                case bool():
+                    message.parameters[name].bool_param = value
+                case SupportsIndex():  # An int, or one of numpy's.
+                    message.parameters[name].int64_param = int(value)
+                case _:
+                    message.parameters[name].double_param = float(value)
         if remaining is not None:
             # Microseconds in the queue of the model that is asked. An ensemble keeps it from its
             # steps; they are freed when the deadline of the call cancels the request.

@@ -88,6 +88,40 @@ def test_options_reach_the_server(server, ask, jpeg):
     assert parameters["quality"].int64_param == 70
 
 
+WISHES = [
+    ({"strength": 0.7}, {"strength": ("double_param", 0.7)}),
+    ({"strength": 0}, {"strength": ("int64_param", 0)}),
+    ({"strength": np.float32(0.5)}, {"strength": ("double_param", 0.5)}),
+    ({"keep_colors": True}, {"keep_colors": ("bool_param", True)}),
+    ({"longest_side": 1024}, {"longest_side": ("int64_param", 1024)}),
+    ({"longest_side": np.int64(512)}, {"longest_side": ("int64_param", 512)}),
+    ({"quality": 3.5}, {"quality": ("double_param", 3.5)}),
+    ({"strength": 1.0, "keep_colors": False, "longest_side": None, "quality": None}, {}),
+    (
+        {"strength": 2, "keep_colors": True, "longest_side": 16},
+        {
+            "strength": ("int64_param", 2),
+            "keep_colors": ("bool_param", True),
+            "longest_side": ("int64_param", 16),
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("wishes", "sent"), WISHES)
+@pytest.mark.parametrize("method", ["stylize", "stylize_encoded"])
+def test_what_is_asked_for_is_sent_and_nothing_else(server, ask, jpeg, method, wishes, sent):
+    ask(server.url, method, jpeg, "udnie", timeout=None, **wishes)
+    parameters = dict(server.requests[-1].parameters)
+    if method == "stylize":
+        assert parameters.pop("format").string_param == "png"
+    found = {
+        name: (kind := value.WhichOneof("parameter_choice"), getattr(value, kind))
+        for name, value in parameters.items()
+    }
+    assert found == sent
+
+
 def test_encoded_bytes_come_back_as_the_server_made_them(server, ask, jpeg, picture):
     assert ask(server.url, "stylize_encoded", jpeg, "udnie") == picture("jpeg")
     assert "format" not in server.requests[-1].parameters
@@ -162,7 +196,8 @@ def test_what_cannot_pass_is_not_tried_again(server, ask, jpeg, status):
 def test_the_timeout_bounds_the_call(server, ask, jpeg):
     server.script = [2.0]
     start = time.monotonic()
-    with pytest.raises(DeadlineExceeded) as caught:
+    words = f"{server.url} did not answer within the timeout of 0.3 s: .*timeout="
+    with pytest.raises(DeadlineExceeded, match=words) as caught:
         ask(server.url, "stylize", jpeg, "udnie", timeout=0.3)
     assert time.monotonic() - start < 1.5
     assert isinstance(caught.value, TimeoutError)
@@ -187,6 +222,7 @@ def test_nobody_there_is_told_quickly(nobody, ask, jpeg):
     with pytest.raises(Unreachable, match=f"cannot reach the server at {nobody}") as caught:
         ask(nobody, "stylize", jpeg, "udnie")
     assert time.monotonic() - start < 3
+    assert "8001" in str(caught.value)
     assert caught.value.code is grpc.StatusCode.UNAVAILABLE
 
 

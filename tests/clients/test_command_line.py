@@ -1,11 +1,13 @@
 """The command line against the scripted server, and its exit codes."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import click
 import grpc
@@ -83,6 +85,43 @@ def test_quality_timeout_and_url_from_the_environment(server, photo, monkeypatch
     assert 6e6 < parameters["timeout"].int64_param <= 7e6
 
 
+def test_wishes_reach_the_server_and_not_the_files_name(server, photo, capsys):
+    wishes = ["--strength", "0.7", "--keep-colors", "--longest-side", "1024"]
+    assert run(["stylize", "photo.jpeg", "--style", "udnie", "--url", server.url, *wishes]) == 0
+    assert capsys.readouterr().out == "photo-udnie.jpg\n"
+    parameters = server.requests[-1].parameters
+    assert parameters["strength"].double_param == 0.7
+    assert parameters["keep_colors"].bool_param is True
+    assert parameters["longest_side"].int64_param == 1024
+
+
+def test_no_wishes_are_not_sent(server, photo):
+    assert run(["stylize", "photo.jpeg", "--style", "udnie", "--url", server.url]) == 0
+    assert set(server.requests[-1].parameters) == {"timeout"}
+
+
+@pytest.mark.parametrize(
+    ("missing", "reason"),
+    [
+        ("missing.jpeg", "there is no file 'missing.jpeg' in {here}"),
+        ("/no/where.jpeg", "there is no file '/no/where.jpeg'"),
+        (".", "'.' is a directory: give a picture in it"),
+        ("locked.jpeg", "locked.jpeg: Permission denied"),
+    ],
+)
+def test_a_photograph_that_cannot_be_read(server, photo, capsys, monkeypatch, missing, reason):
+    def locked(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    (photo.parent / "locked.jpeg").write_bytes(photo.read_bytes())
+    # Whoever may read everything runs the tests too.
+    monkeypatch.setattr(Path, "read_bytes", locked)
+    arguments = ["-o", "photo.jpeg", "--style", "x", "--url", server.url]
+    assert run(["stylize", missing, *arguments]) == 1
+    assert capsys.readouterr().err == f"Error: {reason.format(here=photo.parent)}\n"
+    assert not server.requests
+
+
 def test_streams(server, photo, picture):
     command = [sys.executable, "-m", "atelier", "stylize", "-", "--style", "x", "--url", server.url]
     for arguments in (command, [*command, "-o", "-"]):
@@ -99,8 +138,11 @@ def test_streams(server, photo, picture):
         (["photo.jpeg", "-o", "out.gif"], "no format '.gif'"),
         (["photo.jpeg", "-o", "out.png", "--format", "jpeg"], "do not go together"),
         (["photo.jpeg", "-o", "no/where.png"], "no directory 'no'"),
-        (["missing.jpeg"], "does not exist"),
         (["photo.jpeg", "--quality", "101"], "101"),
+        (["photo.jpeg", "--strength", "2.1"], "2.1"),
+        (["photo.jpeg", "--strength", "much"], "much"),
+        (["photo.jpeg", "--longest-side", "15"], "15"),
+        (["photo.jpeg", "--longest-side", "64.5"], "64.5"),
         (["photo.jpeg", "--timeout", "0"], "0"),
         (["photo.jpeg", "--url", "http://localhost:8000"], "HOST:PORT"),
     ],

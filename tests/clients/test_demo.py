@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -46,23 +47,34 @@ def test_the_demo_on_a_running_server(server, tmp_path, capsys):
     output = tmp_path / "out"
     assert run(["demo", "--url", server.url, "--output", str(output)]) == 0
     shown = capsys.readouterr().out
-    styles = ["great_wave", "udnie", "great_wave-0.5+udnie-0.5"]
+    wishes = ["great_wave", "udnie", "great_wave-0.5+udnie-0.5", "great_wave-own_colors"]
     expected = {
-        f"{photo}-{style}.jpg"
+        f"{photo}-{wish}.jpg"
         for photo in ("astronaut", "chelsea", "coffee", "rocket")
-        for style in styles
+        for wish in wishes
     }
     assert {path.name for path in output.iterdir()} == expected | {"contact_sheet.jpg"}
-    assert all(name in shown for name in expected)
+    kept = ["keep_colors" in request.parameters for request in server.requests]
+    assert kept == [False, False, False, True] * 4
     assert str(output / "contact_sheet.jpg") in shown
-    assert "12 paintings" in shown
+    assert "16 paintings" in shown
     row = next(line for line in shown.splitlines() if "│ rocket" in line)
     total, queue, network, pictures, rest = row.replace("│", " ").split()[-5:]
     assert (queue, network, pictures) == ("4.0", "5.0", "6.0")
     assert float(total) == pytest.approx(4 + 5 + 6 + float(rest), abs=0.2)
     with Image.open(output / "contact_sheet.jpg") as sheet:
-        assert sheet.width > 4 * 256
+        assert sheet.width > 5 * 256
         assert sheet.height > 4 * 192
+
+
+def test_the_demo_of_twelve_styles_stays_short_and_its_sheet_viewable(server, tmp_path, capsys):
+    server.style_names = ",".join(f"a_rather_long_name_{number}" for number in range(12))
+    assert run(["demo", "--url", server.url, "--output", str(tmp_path)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) < 24
+    assert len(list(tmp_path.glob("*_name_*.jpg"))) == 4 * 14
+    with Image.open(tmp_path / "contact_sheet.jpg") as sheet:
+        assert 2000 < sheet.width <= 2400
+        assert sheet.height < sheet.width
 
 
 def test_a_timing_with_others_traffic_is_none(server, picture):
@@ -153,10 +165,37 @@ def test_the_photographs_need_no_download():
             assert min(image.size) >= 300
 
 
+def colours(sheet: Image.Image) -> set[tuple[int, int, int]]:
+    return {colour for _, colour in sheet.getcolors(maxcolors=1 << 16)}
+
+
 def test_a_sheet_has_a_place_for_each_picture():
     red, blue = Image.new("RGB", (400, 100), "red"), Image.new("RGB", (100, 400), "blue")
     sheet = contact_sheet(["one", "two"], [("first", [red, blue]), ("second", [blue, red])])
-    colours = {colour for _, colour in sheet.getcolors(maxcolors=1 << 24)}
-    assert {(255, 0, 0), (0, 0, 255)} <= colours
+    assert {(255, 0, 0), (0, 0, 255)} <= colours(sheet)
     half = sheet.crop((0, sheet.height // 2, sheet.width, sheet.height))
-    assert {(255, 0, 0), (0, 0, 255)} <= {c for _, c in half.getcolors(maxcolors=1 << 24)}
+    assert {(255, 0, 0), (0, 0, 255)} <= colours(half)
+
+
+@pytest.mark.parametrize(("count", "bands"), [(1, 1), (2, 1), (8, 1), (9, 2), (15, 2), (16, 3)])
+def test_a_sheet_of_many_columns_goes_on_below_with_the_first_again(count, bands):
+    shades = [(10 * number, 100, 200) for number in range(count)]
+    pictures = [Image.new("RGB", (256, 192), shade) for shade in shades]
+    sheet = contact_sheet([f"column {number}" for number in range(count)], [("row", pictures)])
+    assert sheet.width <= 2400
+    height = sheet.height // bands
+    seen = [
+        colours(sheet.crop((0, height * n, sheet.width, height * (n + 1)))) for n in range(bands)
+    ]
+    assert all(shades[0] in band for band in seen)
+    assert [sum(shade in band for band in seen) for shade in shades[1:]] == [1] * (count - 1)
+
+
+def test_a_long_name_stays_within_its_column():
+    one, other = (Image.new("RGB", (8, 8), "red") for _ in range(2))
+    sheet = contact_sheet(["", "w" * 30, ""], [("", [one, other, one])])
+    labels = np.asarray(sheet)[:28]
+    (inked,) = np.nonzero((labels != labels[0, 0]).any(axis=(0, 2)))
+    assert inked.size
+    assert inked.min() >= 110 + 268
+    assert inked.max() < 110 + 268 + 256

@@ -40,6 +40,7 @@ BY_MESSAGE = [
     ("NOT_FOUND", "Request for unknown model: 'stylize' has no available versions", Unreachable),
     ("NOT_FOUND", "Request for unknown model: 'stylize' is not found", InvalidRequest),
     ("RESOURCE_EXHAUSTED", "Sent message larger than max (9 vs. 4)", InvalidRequest),
+    ("UNIMPLEMENTED", "Received http2 header with status: 404", Unreachable),
 ]
 
 
@@ -53,7 +54,7 @@ def test_each_status_is_one_error_of_the_tree(server, ask, status):
     assert error.code is status
     assert error.details == "the reason"
     assert error.model == "stylize"
-    assert str(error).endswith("the reason")
+    assert str(error).endswith(("the reason", "(the reason)"))
     assert (server.url in str(error)) == (type(error) is not InvalidRequest)
 
 
@@ -65,9 +66,33 @@ def test_the_message_tells_apart_what_shares_a_status(server, ask, status, messa
     assert type(caught.value) is kind
 
 
+def message(status: str, details: str, timeout: float | None = 7.5) -> str:
+    code = grpc.StatusCode[status]
+    return str(from_status(code, details, url="host:8000", model=None, timeout=timeout))
+
+
 def test_an_empty_refusal_still_says_something():
-    error = from_status(grpc.StatusCode.INVALID_ARGUMENT, "", url="host:1", model=None)
-    assert str(error) == "refused with INVALID_ARGUMENT"
+    assert message("INVALID_ARGUMENT", "") == "refused with INVALID_ARGUMENT"
+
+
+def test_who_cannot_reach_the_server_learns_what_to_check():
+    words = message("UNAVAILABLE", "failed to connect to all addresses; Connection refused")
+    assert words.startswith("cannot reach the server at host:8000: check that it runs and that the")
+    assert "for gRPC, 8001 unless set otherwise, and not 8000, which is for HTTP" in words
+    assert words.endswith(" (failed to connect to all addresses; Connection refused)")
+
+
+def test_a_server_that_stops_says_so_and_no_more():
+    stopping = "Server is stopping, scheduler for model has stopped"
+    assert message("UNAVAILABLE", stopping) == f"cannot reach the server at host:8000: {stopping}"
+
+
+def test_who_ran_out_of_time_learns_how_to_give_more():
+    words = message("DEADLINE_EXCEEDED", "Deadline Exceeded")
+    assert "host:8000 did not answer within the timeout of 7.5 s: give it more time" in words
+    assert "timeout= in Python or --timeout on the command line" in words
+    assert words.endswith(" (Deadline Exceeded)")
+    assert "did not answer in time" in message("DEADLINE_EXCEEDED", "", timeout=None)
 
 
 def test_errors_are_also_the_built_in_ones_of_their_meaning():

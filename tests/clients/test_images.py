@@ -2,7 +2,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from atelier import InvalidRequest
 from atelier._images import LOSSLESS, decoded_image, encoded_image, served_format
@@ -76,6 +76,26 @@ def test_a_photograph_opened_with_pil_stands_upright():
     lying = Image.open(io.BytesIO(saved(Image.fromarray(pixels(20, 30, 3)), "JPEG", exif=exif)))
     assert opened(encoded_image(lying).data).size == (20, 30)
     assert lying.size == (30, 20)
+
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "CMYK"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_colour_profile_goes_along(mode, orientation):
+    stored = Image.fromarray(pixels(20, 30, 3)).convert(mode)
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    image = opened(saved(stored, "TIFF", icc_profile=PROFILE, exif=exif))
+    assert opened(encoded_image(image).data).info["icc_profile"] == PROFILE
+    del image.info["icc_profile"]
+    assert "icc_profile" not in opened(encoded_image(image).data).info
+
+
+def test_the_colour_profile_of_a_file_in_another_format_goes_along():
+    data = saved(Image.fromarray(pixels(20, 30, 3)), "TIFF", icc_profile=PROFILE)
+    assert opened(encoded_image(data).data).info["icc_profile"] == PROFILE
 
 
 def test_a_file_in_another_format_loses_nothing():

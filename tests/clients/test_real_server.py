@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from atelier import AsyncClient, Client, DeadlineExceeded, InvalidRequest, Unreachable
 from atelier._cli.root import run
@@ -90,6 +90,32 @@ def test_pixels_there_and_back(url, ask, pixels):
     assert np.asarray(mixed).max() <= 128
 
 
+def test_what_can_be_asked_for(url, ask, pixels):
+    soft = (100 + pixels // 4).astype(np.uint8)
+    half = ask(url, "stylize", soft, "as_it_is", strength=0.5)
+    np.testing.assert_array_equal(np.asarray(half), soft // 2)
+    painted = ask(url, "stylize", soft, "negative", longest_side=20)
+    assert painted.size == (45, 67)
+    assert np.asarray(painted).std() < np.asarray(soft).std() / 2
+    kept = ask(url, "stylize", soft, "negative", keep_colors=True, longest_side=20)
+    own, theirs = (
+        np.asarray(image.convert("YCbCr"))[..., 1:].astype(int)
+        for image in (Image.fromarray(soft), kept)
+    )
+    assert np.abs(own - theirs).max() <= 2
+
+
+def test_the_colour_profile_comes_back(url, ask, pixels):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.fromarray(pixels)
+    assert "icc_profile" not in ask(url, "stylize", image, "negative").info
+    image.info["icc_profile"] = profile
+    for mode in ("RGB", "RGBA", "P"):
+        painting = ask(url, "stylize", image.convert(mode), "negative")
+        assert painting.info["icc_profile"] == profile
+    assert "icc_profile" not in ask(url, "stylize", image.convert("L"), "negative").info
+
+
 def test_encoded_pictures_keep_their_format(url, ask, pixels):
     for encoding in ("JPEG", "PNG", "WEBP"):
         buffer = io.BytesIO()
@@ -108,6 +134,10 @@ def test_encoded_pictures_keep_their_format(url, ask, pixels):
         ({"image": b"\xff\xd8\xff and no more"}, "JPEG|jpeg"),
         ({"quality": 1000}, "1 to 100"),
         ({"format": "gif"}, "jpeg"),
+        ({"strength": 2.5}, "strength 2.5 is not possible: use a number from 0"),
+        ({"strength": float("nan")}, "strength nan is not possible"),
+        ({"longest_side": 15}, "longest_side 15 is not possible: use a whole number"),
+        ({"longest_side": 64.0}, "longest_side 64.0 is not possible"),
     ],
 )
 def test_what_the_server_refuses(url, ask, pixels, change, reason):
@@ -138,6 +168,15 @@ async def test_many_at_once(url, pixels):
         paintings = await asyncio.gather(*(art.stylize(pixels, "negative") for _ in range(40)))
     for painting in paintings:
         np.testing.assert_array_equal(np.asarray(painting), 255 - pixels)
+
+
+def test_the_port_for_http(repository, pixels):
+    with (
+        TritonServer(repository) as server,
+        Client(server.http_url, retries=0) as art,
+        pytest.raises(Unreachable, match="the port is the one for gRPC"),
+    ):
+        art.stylize(pixels, "negative")
 
 
 def test_a_server_that_went_away(repository, pixels):
@@ -180,5 +219,6 @@ def test_the_demo(repository, tmp_path):
     arguments = ["--model-repository", str(repository), "--output", str(tmp_path)]
     assert run(["demo", *arguments]) == 0
     assert len(list(tmp_path.glob("*-negative.jpg"))) == 4
+    assert len(list(tmp_path.glob("*-as_it_is-own_colors.jpg"))) == 4
     with Image.open(tmp_path / "contact_sheet.jpg") as sheet:
         sheet.load()

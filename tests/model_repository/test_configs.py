@@ -48,3 +48,8 @@ def test_no_two_steps_run_side_by_side():
     steps = config_of("stylize").ensemble_scheduling.step
     for previous, step in itertools.pairwise(steps):
         assert set(previous.output_map.values()) & set(step.input_map.values())
+
+
+def test_every_photograph_that_is_decoded_can_be_answered_at_its_size():
+    decode, encode = (config_of(name).parameters for name in ("decode", "encode"))
+    assert encode["max_pixels"].string_value == decode["max_decoded_pixels"].string_value

@@ -2,7 +2,9 @@
 
 import struct
 import zlib
+from dataclasses import replace
 
+import image_decoder
 import numpy as np
 import pytest
 from image_container import ImageError
@@ -10,12 +12,17 @@ from image_decoder import Limits, decode
 from PIL import Image, ImageOps
 from skimage import data
 
-LIMITS = Limits(max_encoded_bytes=1 << 24, max_pixels=1 << 20, min_side=16)
+LIMITS = Limits(
+    max_encoded_bytes=1 << 24, max_decoded_pixels=1 << 22, max_pixels=1 << 20, min_side=16
+)
 WHITE = [255, 255, 255]
 
 
 def pixels_of(data: bytes) -> np.ndarray:
-    pixels, _ = decode(data, LIMITS)
+    photograph = decode(data, LIMITS)
+    pixels = photograph.pixels
+    assert pixels.shape[:2] == (photograph.height, photograph.width)
+    assert photograph.original.shape == (0, 0, 3)
     assert pixels.dtype == np.uint8
     assert pixels.ndim == 3
     assert pixels.shape[2] == 3
@@ -29,10 +36,10 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("format_name", ["jpeg", "png", "webp"])
 def test_the_format_is_seen_in_the_content(photo, encoded, format_name):
-    pixels, found = decode(encoded(photo, format_name, quality=95), LIMITS)
-    assert found == format_name
-    assert pixels.shape == (127, 181, 3)
-    assert difference(pixels, np.asarray(photo)) < 4
+    found = decode(encoded(photo, format_name, quality=95), LIMITS)
+    assert found.format == format_name
+    assert found.pixels.shape == (127, 181, 3)
+    assert difference(found.pixels, np.asarray(photo)) < 4
 
 
 def test_lossless_formats_are_exact(photo, encoded):
@@ -153,9 +160,9 @@ def test_grey_and_progressive_jpeg(photo, encoded):
 
 def test_a_jpeg_with_further_pictures_is_its_first(photo, encoded):
     data_ = encoded(photo, "MPO", save_all=True, append_images=[ImageOps.invert(photo)])
-    pixels, found = decode(data_, LIMITS)
-    assert found == "jpeg"
-    assert difference(pixels, photo) < 8
+    found = decode(data_, LIMITS)
+    assert found.format == "jpeg"
+    assert difference(found.pixels, photo) < 8
 
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
@@ -204,17 +211,18 @@ def refusal(data_: bytes, limits: Limits = LIMITS) -> str:
 def test_limits_are_checked_before_decoding(photo, encoded, format_name, monkeypatch):
     monkeypatch.setattr("image_decoder._READERS", {})
     data_ = encoded(photo, format_name)
-    few_bytes = Limits(max_encoded_bytes=len(data_) - 1, max_pixels=1 << 20, min_side=16)
+    few_bytes = replace(LIMITS, max_encoded_bytes=len(data_) - 1)
     assert f"{len(data_)} bytes, more than the {len(data_) - 1}" in refusal(data_, few_bytes)
-    few_pixels = Limits(max_encoded_bytes=1 << 20, max_pixels=181 * 127 - 1, min_side=16)
+    few_pixels = replace(LIMITS, max_decoded_pixels=181 * 127 - 1)
     assert "181 x 127 pixels, more than the 22986" in refusal(data_, few_pixels)
-    large = Limits(max_encoded_bytes=1 << 20, max_pixels=1 << 20, min_side=128)
+    large = replace(LIMITS, min_side=128)
     assert "181 x 127 pixels: each side needs at least 128" in refusal(data_, large)
 
 
 def test_limits_are_inclusive(encoded):
     data_ = encoded(Image.new("RGB", (16, 20)), "PNG")
-    decode(data_, Limits(max_encoded_bytes=len(data_), max_pixels=320, min_side=16))
+    found = decode(data_, Limits(len(data_), max_decoded_pixels=320, max_pixels=320, min_side=16))
+    assert found.pixels.shape == (20, 16, 3)
 
 
 @pytest.mark.parametrize(
@@ -279,16 +287,117 @@ def test_a_png_of_endless_chunks_is_refused(png_with):
     assert "more than 65536 chunks" in refusal(data_)
 
 
+def scans(photo: Image.Image, encoded, count: int) -> bytes:
+    """A progressive JPEG with `count` scans more than it needs."""
+    whole = encoded(photo, "JPEG", progressive=True)
+    return whole[:-2] + whole[whole.rindex(b"\xff\xda") : -2] * count + whole[-2:]
+
+
 def test_a_jpeg_of_endless_scans_is_refused(photo, encoded):
-    data_ = encoded(photo, "JPEG", progressive=True)
-    scan = data_[data_.rindex(b"\xff\xda") : -2]
-    assert "more than 512 scans" in refusal(data_[:-2] + scan * 512 + b"\xff\xd9")
+    assert "522 scans, more than the 512" in refusal(scans(photo, encoded, 512))
+
+
+def test_large_pictures_may_have_fewer_scans(photo, encoded, monkeypatch):
+    monkeypatch.setattr("image_decoder.MAX_JPEG_SCANNED_PIXELS", 20 * 181 * 127)
+    decode(scans(photo, encoded, 10), LIMITS)
+    words = "181 x 127 pixels and 21 scans, more than the 20 that are accepted at this size"
+    assert words in refusal(scans(photo, encoded, 11))
+
+
+def test_scans_are_counted_to_the_end_of_the_picture_alone(photo, encoded):
+    film = encoded(photo, "JPEG", restart_marker_rows=1) + b"\xff\xda\0\x0c" * 5_000
+    assert (pixels_of(film) == pixels_of(film[:-20_000])).all()
 
 
 def test_two_sizes_in_one_file_are_refused(png_with):
     large, small = (struct.pack(">IIBBBBB", n, n, 8, 0, 0, 0, 0) for n in (4000, 16))
     data_ = png_with((b"IHDR", small), (b"IHDR", large), (b"IDAT", b""), (b"IEND", b""))
     assert "two different sizes" in refusal(data_)
+
+
+@pytest.fixture(scope="module")
+def large() -> Image.Image:
+    """A photograph of 1203 x 801 pixels."""
+    return Image.fromarray(data.coffee()).resize((1203, 801), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("longest_side", [16, 150, 151, 400, 602, 1000, 1203, 9999])
+def test_the_longest_side(large, encoded, format_name, longest_side):
+    found = decode(encoded(large, format_name, quality=95), LIMITS, longest_side=longest_side)
+    height, width = found.pixels.shape[:2]
+    assert width == min(longest_side, 1203)
+    assert height == max(16, round(width * 801 / 1203))
+    assert (found.width, found.height) == (1203, 801)
+    assert found.original.shape == (0, 0, 3)
+    expected = large.resize((width, height), Image.Resampling.LANCZOS)
+    assert difference(found.pixels, expected) < 3
+
+
+def test_a_picture_of_more_pixels_than_the_network_takes_is_scaled_down(large, encoded):
+    limits = replace(LIMITS, max_pixels=100_000)
+    for wanted in (None, 1000):
+        found = decode(encoded(large, "JPEG"), limits, longest_side=wanted)
+        assert found.pixels.shape == (258, 387, 3)
+        assert (found.width, found.height) == (1203, 801)
+    found = decode(encoded(large, "JPEG"), limits, longest_side=300)
+    assert found.pixels.shape == (200, 300, 3)
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("keep_original", [False, True])
+def test_a_turned_picture_is_scaled_the_right_way(
+    large, encoded, format_name, orientation, keep_original
+):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = encoded(large, format_name, exif=exif, quality=95)
+    found = decode(stored, LIMITS, longest_side=300, keep_original=keep_original)
+    large = large.copy()
+    large.getexif()[0x0112] = orientation
+    upright = ImageOps.exif_transpose(large)
+    assert (found.width, found.height) == upright.size
+    small = (300, 200) if upright.width > upright.height else (200, 300)
+    assert difference(found.pixels, upright.resize(small, Image.Resampling.LANCZOS)) < 3
+    if keep_original:
+        assert found.original.flags.c_contiguous
+        assert difference(found.original, upright) < 3
+
+
+def test_a_jpeg_that_is_scaled_down_is_never_decoded_whole(large, encoded, monkeypatch):
+    sizes, to_rgb = [], image_decoder._to_rgb
+
+    def noted(image: Image.Image, depth: int) -> Image.Image:
+        sizes.append(image.size)
+        return to_rgb(image, depth)
+
+    monkeypatch.setattr("image_decoder._to_rgb", noted)
+    picture = encoded(large, "JPEG")
+    for longest_side in (601, 602, 300, 150, 16):
+        decode(picture, LIMITS, longest_side=longest_side)
+    decode(picture, LIMITS, longest_side=16, keep_original=True)
+    assert sizes == [(602, 401), (1203, 801), (301, 201), (151, 101), (151, 101), (1203, 801)]
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_grey_and_cmyk_are_scaled_too(large, encoded, mode):
+    image = cmyk(large) if mode == "CMYK" else large.convert(mode)
+    found = decode(encoded(image, "JPEG", quality=95), LIMITS, longest_side=300)
+    expected = large.convert("L").convert("RGB") if mode == "L" else large
+    assert difference(found.pixels, expected.resize((300, 200), Image.Resampling.LANCZOS)) < 4
+
+
+def test_what_is_transparent_is_white_before_it_is_scaled(encoded):
+    image = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    found = decode(encoded(image, "PNG"), LIMITS, longest_side=16)
+    assert (found.pixels == 255).all()
+
+
+def test_the_original_is_the_whole_picture(photo, encoded):
+    found = decode(encoded(photo, "PNG"), LIMITS, keep_original=True)
+    assert (found.original == np.asarray(photo)).all()
+    assert (found.pixels == found.original).all()
 
 
 def test_a_fault_of_ours_is_not_blamed_on_the_image(photo, encoded, monkeypatch):

@@ -4,11 +4,12 @@ import io
 
 import numpy as np
 import pytest
-from answer_options import MAX_SIDE
 from image_encoder import Defaults, EncodeError, encode
-from PIL import Image
+from PIL import Image, ImageCms
+from request_options import MAX_SIDE
 
-DEFAULTS = Defaults(jpeg_quality=95, webp_quality=90, png_compress_level=1)
+DEFAULTS = Defaults(jpeg_quality=95, webp_quality=90)
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def opened(data: bytes) -> Image.Image:
@@ -65,3 +66,12 @@ def test_sides_that_a_format_cannot_hold(format_name):
     words = f"a picture of 1 x {side + 1} pixels cannot be written as {format_name}"
     with pytest.raises(EncodeError, match=words):
         encode(np.zeros((side + 1, 1, 3), np.uint8), format_name, 1, DEFAULTS)
+
+
+@pytest.mark.parametrize("format_name", ["jpeg", "png", "webp"])
+def test_the_profile_lies_in_the_file(photo, format_name):
+    pixels = np.asarray(photo)
+    assert "icc_profile" not in opened(encode(pixels, format_name, 0, DEFAULTS)).info
+    for profile in (PROFILE, PROFILE * 300):
+        image = opened(encode(pixels, format_name, 0, DEFAULTS, profile))
+        assert image.info["icc_profile"] == profile

@@ -1,6 +1,7 @@
 """More than a thousand broken images beside one good one, through the real server."""
 
 import io
+import itertools
 import random
 import struct
 import time
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
@@ -20,6 +21,7 @@ Encode = Callable[..., bytes]
 Case = tuple[str, bytes]
 
 REFUSAL = "StatusCode.INVALID_ARGUMENT: in ensemble 'stylize', the "
+OPTIONS = ({}, {"keep_colors": True}, {"longest_side": 64}, {"format": "png"})
 FOREIGN = ("GIF", "BMP", "TIFF", "AVIF", "PPM", "ICO", "TGA", "PDF", "JPEG2000", "EPS", "PCX")
 MAGICS = (
     b"\xff\xd8\xff",
@@ -91,7 +93,7 @@ def foreign(photo: Image.Image, encode: Encode, rng: random.Random) -> Iterator[
         for length in (0, 1, 2, 10, 100, 1_000, 100_000):
             yield "magic and noise", magic + rng.randbytes(length)
             yield "magic and zeros", magic + bytes(length)
-    yield "too many bytes", MAGICS[0] + bytes((32 << 20) + 1)
+    yield "too many bytes", MAGICS[0] + bytes((64 << 20) + 1)
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +111,9 @@ def corpus(photo: Image.Image, encoded: Encode, png_with: Encode) -> list[Case]:
         "lossy WebP": encoded(photo, "WEBP", exif=exif),
         "lossless WebP": encoded(photo.convert("RGBA"), "WEBP", lossless=True),
     }
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for format_name in ("JPEG", "PNG", "WebP"):
+        wholes[f"profiled {format_name}"] = encoded(photo, format_name, icc_profile=profile)
     cases = list(bombs(photo, encoded, png_with))
     cases += foreign(photo, encoded, rng)
     for kind, whole in wholes.items():
@@ -144,10 +149,10 @@ def test_malformed_images_change_nothing_for_a_good_one(server, stylize, corpus,
         stylize(good)
     before = processes(server.pid)
 
-    def send(case: Case) -> str:
+    def send(case: Case, options: dict[str, object]) -> str:
         _, image = case
         try:
-            result = stylize(image)
+            result = stylize(image, **options)
         except InferenceServerException as error:
             return f"{error.status()}: {error.message()}"
         with warnings.catch_warnings():
@@ -156,7 +161,8 @@ def test_malformed_images_change_nothing_for_a_good_one(server, stylize, corpus,
         return "decoded"
 
     with ThreadPoolExecutor(4) as senders, ThreadPoolExecutor(1) as bystander:
-        answers = [senders.submit(send, case) for case in corpus]
+        asked = itertools.cycle(OPTIONS)
+        answers = [senders.submit(send, case, next(asked)) for case in corpus]
         beside = 0
         while not all(answer.done() for answer in answers):
             assert bystander.submit(stylize, good).result() == expected

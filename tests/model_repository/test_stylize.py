@@ -115,40 +115,87 @@ def test_what_cannot_be_answered_does_not_reach_the_network(server, stylize, enc
         assert executions() == before + 1
 
 
-def test_steps_serve_alone(server, encoded, photo):
-    with grpc.InferenceServerClient(server.grpc_url) as client:
-        style = grpc.InferInput("style", [1, 1], "BYTES")
-        style.set_data_from_numpy(np.array([[b"great_wave,udnie"]], dtype=np.object_))
-        weights = client.infer("style_weights", [style]).as_numpy("weights")
-        assert weights.tolist() == [[0.5, 0, 0, 0.5]]
+def tensor(name: str, value: object, datatype: str, shape: list[int]) -> grpc.InferInput:
+    made = grpc.InferInput(name, shape, datatype)
+    kinds = {"BYTES": np.object_, "INT32": np.int32, "UINT8": np.uint8}
+    made.set_data_from_numpy(np.array(value, dtype=kinds[datatype]).reshape(shape))
+    return made
 
-        image = grpc.InferInput("image", [1, 1], "BYTES")
-        image.set_data_from_numpy(np.array([[encoded(photo, "PNG")]], dtype=np.object_))
+
+def text(name: str, value: bytes) -> grpc.InferInput:
+    return tensor(name, value, "BYTES", [1, 1])
+
+
+def for_encode(picture: np.ndarray, **changes: object) -> list[grpc.InferInput]:
+    """The inputs of `encode` for a picture that is answered as it is, but for the changes."""
+    height, width = picture.shape[:2]
+    values = {"pixels": picture, "original": np.empty((0, 0, 3)), "size": [height, width]}
+    values |= {"profile": b"", "format": b"png", "quality": 0, **changes}
+    pictures = [
+        tensor(name, values[name], "UINT8", [1, *np.shape(values[name])])
+        for name in ("pixels", "original")
+    ]
+    return [
+        *pictures,
+        tensor("size", values["size"], "INT32", [1, 2]),
+        text("profile", values["profile"]),
+        text("format", values["format"]),
+        tensor("quality", values["quality"], "INT32", [1, 1]),
+    ]
+
+
+def test_steps_serve_alone(server, encoded, photo):
+    picture = np.asarray(photo)
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+        weights = client.infer("style_weights", [text("style", b"great_wave,udnie")])
+        assert weights.as_numpy("weights").tolist() == [[0.5, 0, 0, 0.5]]
+
+        image = text("image", encoded(photo, "PNG"))
         decoded = client.infer("decode", [image])
-        assert (decoded.as_numpy("pixels")[0] == np.asarray(photo)).all()
+        assert (decoded.as_numpy("pixels")[0] == picture).all()
+        assert decoded.as_numpy("original").shape == (1, 0, 0, 3)
+        assert decoded.as_numpy("size").tolist() == [[127, 181]]
+        assert decoded.as_numpy("profile").tolist() == [[b""]]
         assert decoded.as_numpy("format").tolist() == [[b"png"]]
         assert decoded.as_numpy("quality").tolist() == [[0]]
-        asked = client.infer("decode", [image], parameters={"format": "webp", "quality": 70})
+        options = {"format": "webp", "quality": 70, "keep_colors": True, "longest_side": 100}
+        asked = client.infer("decode", [image], parameters=options)
+        assert asked.as_numpy("pixels").shape == (1, 70, 100, 3)
+        assert (asked.as_numpy("original")[0] == picture).all()
+        assert asked.as_numpy("size").tolist() == [[127, 181]]
         assert asked.as_numpy("format").tolist() == [[b"webp"]]
         assert asked.as_numpy("quality").tolist() == [[70]]
 
-        picture = grpc.InferInput("pixels", [1, 127, 181, 3], "UINT8")
-        picture.set_data_from_numpy(np.asarray(photo)[np.newaxis])
-        encoding = grpc.InferInput("format", [1, 1], "BYTES")
-        quality = grpc.InferInput("quality", [1, 1], "INT32")
-        quality.set_data_from_numpy(np.array([[0]], dtype=np.int32))
-        encoding.set_data_from_numpy(np.array([[b"png"]], dtype=np.object_))
-        result = client.infer("encode", [picture, encoding, quality]).as_numpy("encoded").item()
-        assert (pixels(result) == np.asarray(photo)).all()
-        encoding.set_data_from_numpy(np.array([[b"\xff"]], dtype=np.object_))
-        with pytest.raises(InferenceServerException, match="cannot be written"):
-            client.infer("encode", [picture, encoding, quality])
+        result = client.infer("encode", for_encode(picture)).as_numpy("encoded").item()
+        assert (pixels(result) == picture).all()
+        larger = client.infer("encode", for_encode(picture, size=[254, 362]))
+        assert opened(larger.as_numpy("encoded").item()).size == (362, 254)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": b"\xff"}, "cannot be written"),
+        ({"quality": 101}, "quality 101 is not from 1 to 100"),
+        ({"size": [0, 181]}, "size 0, 181 (height, width) is not from 1 to 52428800 pixels"),
+        ({"size": [-1, -1]}, "size -1, -1"),
+        ({"size": [2**31 - 1, 2**31 - 1]}, "raise parameter 'max_pixels' of the model 'encode'"),
+        ({"pixels": np.empty((0, 0, 3))}, "there are no pixels"),
+        ({"original": np.zeros((16, 20, 3))}, "16 x 20 pixels (height x width), which is not the"),
+    ],
+)
+def test_a_step_that_serves_alone_refuses_what_it_cannot_do(server, photo, changes, words):
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+        with pytest.raises(InferenceServerException) as caught:
+            client.infer("encode", for_encode(np.asarray(photo), **changes))
+        assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+        assert words in caught.value.message()
 
 
 def test_unusable_configurations_fail_the_load_and_say_why(tmp_path):
     changes = {
         "decode": ('"2097152"', '"4 million"'),
-        "encode": ('"95"', '"101"'),
+        "encode": ('"90"', '"101"'),
         "style_weights": ("", ""),
     }
     for name, (old, new) in changes.items():
@@ -162,7 +209,7 @@ def test_unusable_configurations_fail_the_load_and_say_why(tmp_path):
         pass
     words = "\n".join(log)
     assert "'max_pixels' in config.pbtxt must be a whole number above 0, not '4 million'" in words
-    assert "'jpeg_quality' in config.pbtxt must be a whole number from 1 to 100, not '101'" in words
+    assert "'webp_quality' in config.pbtxt must be a whole number from 1 to 100, not '101'" in words
     assert f"cannot read the names of the styles from {tmp_path}/style/config.pbtxt" in words
 
 

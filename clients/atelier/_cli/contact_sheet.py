@@ -1,5 +1,6 @@
 """Many pictures on one sheet, with a name for each row and column."""
 
+import math
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -8,14 +9,20 @@ _CELL = (256, 192)
 _GAP = 12
 _LABEL_HEIGHT = 28
 _LABEL_WIDTH = 110
+_FONT_SIZES = (15, 13, 11, 9)
 _PAPER = "#fbfaf7"
 _INK = "#222222"
+_MOST_BESIDE_THE_FIRST = 7
+"""Makes a sheet of at most 2,266 pixels across, on which strokes can still be seen."""
 
 
 def contact_sheet(
     columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Image.Image]]]
 ) -> Image.Image:
     """Lays pictures out in a grid.
+
+    Where there are too many columns for the width of a screen, they go on below, in bands of
+    nearly the same width, each with the first column again.
 
     Args:
         columns: The name above each column.
@@ -24,22 +31,40 @@ def contact_sheet(
     Returns:
         The sheet, in mode RGB.
     """
+    bands = _bands(len(columns))
     step_x, step_y = _CELL[0] + _GAP, _CELL[1] + _GAP
-    size = (
-        _LABEL_WIDTH + step_x * len(columns) + _GAP,
-        _LABEL_HEIGHT + step_y * len(rows) + _GAP,
-    )
-    sheet = Image.new("RGB", size, _PAPER)
+    band_height = _LABEL_HEIGHT + step_y * len(rows) + _GAP
+    width = _LABEL_WIDTH + step_x * max(map(len, bands)) + _GAP
+    sheet = Image.new("RGB", (width, band_height * len(bands)), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(15)
-    for column, name in enumerate(columns):
-        middle = _LABEL_WIDTH + step_x * column + _CELL[0] / 2
-        draw.text((middle, _LABEL_HEIGHT / 2), name, _INK, font, anchor="mm")
-    for row, (name, pictures) in enumerate(rows):
-        top = _LABEL_HEIGHT + step_y * row
-        draw.text((_LABEL_WIDTH - _GAP, top + _CELL[1] / 2), name, _INK, font, anchor="rm")
-        for column, picture in enumerate(pictures):
-            small = ImageOps.contain(picture, _CELL, Image.Resampling.LANCZOS)
-            left = _LABEL_WIDTH + step_x * column + (_CELL[0] - small.width) // 2
-            sheet.paste(small, (left, top + (_CELL[1] - small.height) // 2))
+    for number, band in enumerate(bands):
+        top = band_height * number
+        for place, column in enumerate(band):
+            left = _LABEL_WIDTH + step_x * place
+            middle = left + _CELL[0] / 2, top + _LABEL_HEIGHT / 2
+            draw.text(middle, columns[column], _INK, _font(columns[column]), anchor="mm")
+            for row, (_, pictures) in enumerate(rows):
+                _paste(sheet, pictures[column], left, top + _LABEL_HEIGHT + step_y * row)
+        for row, (name, _) in enumerate(rows):
+            beside = _LABEL_WIDTH - _GAP, top + _LABEL_HEIGHT + step_y * row + _CELL[1] / 2
+            draw.text(beside, name, _INK, _font(name), anchor="rm")
     return sheet
+
+
+def _bands(columns: int) -> list[list[int]]:
+    beside = range(1, columns)
+    count = max(1, math.ceil(len(beside) / _MOST_BESIDE_THE_FIRST))
+    length = math.ceil(len(beside) / count)
+    return [[0, *beside[length * band : length * (band + 1)]] for band in range(count)]
+
+
+def _paste(sheet: Image.Image, picture: Image.Image, left: int, top: int) -> None:
+    small = ImageOps.contain(picture, _CELL, Image.Resampling.LANCZOS)
+    place = left + (_CELL[0] - small.width) // 2, top + (_CELL[1] - small.height) // 2
+    sheet.paste(small, place)
+
+
+def _font(text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The largest font in which the text is no wider than a cell."""
+    fonts = [ImageFont.load_default(size) for size in _FONT_SIZES]
+    return next((font for font in fonts if font.getlength(text) <= _CELL[0]), fonts[-1])

@@ -4,8 +4,10 @@ import importlib.util
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 from types import FrameType
 
 import click
@@ -24,6 +26,22 @@ from atelier._images import decoded_image
 
 _PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
 _WIDTH_OF_FILES = 110
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is asked for of each photograph."""
+
+    style: str
+    keep_colors: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.style}, own colors" if self.keep_colors else self.style
+
+    @property
+    def slug(self) -> str:
+        return style_slug(self.style) + ("-own_colors" if self.keep_colors else "")
 
 
 @click.command
@@ -50,9 +68,9 @@ _WIDTH_OF_FILES = 110
     help="What the started server serves.",
 )
 def demo(output: Path, url: str | None, model_repository: Path) -> None:
-    """Repaint four photographs in every style.
+    """Repaint four photographs in every style, in a mix, and with their own colours.
 
-    Prints where the paintings lie and where the time of each request went.
+    Prints where the paintings lie and where the time of a request goes.
     """
     photos = _sample_photos()
     if url is None and not model_repository.is_dir():
@@ -74,28 +92,42 @@ def demo(output: Path, url: str | None, model_repository: Path) -> None:
 
 
 def _paint(art: Client, photos: list[Path], output: Path, console: Console) -> None:
-    names = art.styles()
-    styles = [*names, _even_mix(names)] if len(names) > 1 else names
+    wishes = _wishes(art.styles())
     stopwatch = Stopwatch(art)
     table = _timing_table()
     rows = []
     for photo in photos:
-        pictures = [decoded_image(photo.read_bytes())]
-        for style in styles:
-            request = partial(art.stylize_encoded, photo, style, format="jpeg")
+        console.print(f"Painting {photo.name}, {len(wishes)} times …", highlight=False)
+        pictures, timings = [decoded_image(photo.read_bytes())], []
+        for wish in wishes:
+            request = partial(
+                art.stylize_encoded,
+                photo,
+                wish.style,
+                keep_colors=wish.keep_colors,
+                format="jpeg",
+            )
             painting, timing = stopwatch.time(request)
-            path = output / f"{photo.stem}-{style_slug(style)}.jpg"
-            write_whole(path, painting)
-            console.print(f"{photo.name} in {style}: {path}", highlight=False, soft_wrap=True)
+            write_whole(output / f"{photo.stem}-{wish.slug}.jpg", painting)
             pictures.append(decoded_image(painting))
-            table.add_row(photo.stem, _size(pictures[-1]), style, *_cells(timing))
+            timings.append(timing)
+        table.add_row(photo.stem, _size(pictures[0]), *_cells(timings))
         rows.append((photo.stem, pictures))
     sheet = output / "contact_sheet.jpg"
-    contact_sheet(["photograph", *styles], rows).save(sheet, quality=90)
+    names = [wish.name for wish in wishes]
+    contact_sheet(["photograph", *names], rows).save(sheet, quality=90)
     console.print(table)
-    count = len(photos) * len(styles)
+    count = len(photos) * len(wishes)
     console.print(f"{count} paintings lie in {output}/", highlight=False, soft_wrap=True)
     console.print(f"All of them on one sheet: {sheet}", highlight=False, soft_wrap=True)
+
+
+def _wishes(styles: list[str]) -> list[_Wish]:
+    """Every style, then one mix, then one with the photograph's own colours."""
+    wishes = [_Wish(style) for style in styles]
+    if len(styles) > 1:
+        wishes.append(_Wish(f"{styles[0]}:0.5,{styles[-1]}:0.5"))
+    return [*wishes, _Wish(styles[0], keep_colors=True)]
 
 
 def _sample_photos() -> list[Path]:
@@ -108,29 +140,28 @@ def _sample_photos() -> list[Path]:
     return [data / name for name in _PHOTOS]
 
 
-def _even_mix(names: list[str]) -> str:
-    chosen = [names[0], names[-1]]
-    return ",".join(f"{name}:0.5" for name in chosen)
-
-
 def _timing_table() -> Table:
     table = Table(
-        title="Milliseconds of each request",
+        title="Milliseconds of a request (median)",
         caption="network: the style network. pictures: decoding, reading the style, encoding. "
         "rest: the client, the way there and back, handing on between the steps.",
     )
-    for heading in ("photograph", "size", "style"):
+    for heading in ("photograph", "size"):
         table.add_column(heading, overflow="fold")
     for heading in ("total", "queue", "network", "pictures", "rest"):
         table.add_column(heading, justify="right")
     return table
 
 
-def _cells(timing: Timing | None) -> list[str]:
-    if timing is None:
+def _cells(timings: list[Timing | None]) -> list[str]:
+    known = [
+        (timing.total, timing.queue, timing.network, timing.pictures, timing.rest)
+        for timing in timings
+        if timing is not None
+    ]
+    if not known:
         return ["?"] * 5
-    parts = (timing.total, timing.queue, timing.network, timing.pictures, timing.rest)
-    return [f"{part:.1f}" for part in parts]
+    return [f"{median(parts):.1f}" for parts in zip(*known, strict=True)]
 
 
 def _size(picture: Image.Image) -> str:

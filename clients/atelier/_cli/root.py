@@ -94,7 +94,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(advice_for(error.name), 1)
     except OSError as error:
-        return _fail(str(error), 1)
+        return _fail(_sentence(error), 1)
     return code if isinstance(code, int) else 0
 
 
@@ -112,6 +112,13 @@ def _unavailable(name: str, module: str) -> click.Command:
         help=f"Missing: {remedy_for(module)}",
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
+
+
+def _sentence(error: OSError) -> str:
+    """What the system says of a file, without its number."""
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"
 
 
 def _fail(message: str, code: int) -> int:

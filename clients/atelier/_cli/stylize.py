@@ -22,14 +22,33 @@ _STREAM = Path("-")
 
 
 @click.command
-@click.argument(
-    "photo", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
-)
+@click.argument("photo", type=click.Path(allow_dash=True, path_type=Path))
 @click.option(
     "--style",
     required=True,
     metavar="NAME",
     help="A style's name, or a mix such as great_wave:0.7,udnie:0.3.",
+)
+@click.option(
+    "--strength",
+    type=click.FloatRange(0, 2),
+    default=1.0,
+    metavar="NUMBER",
+    show_default=True,
+    help="How far to go: 0 is the photograph, 1 the style, 2 as far again beyond it.",
+)
+@click.option(
+    "--keep-colors",
+    is_flag=True,
+    help="Keep the photograph's colours; take only the style's strokes.",
+)
+@click.option(
+    "--longest-side",
+    type=click.IntRange(min=16),
+    metavar="PIXELS",
+    help="Paint at this size; the painting comes back in the photograph's own. Smaller makes "
+    "larger strokes, and is quicker. Without it: the photograph's own size, as far as the server "
+    "goes.",
 )
 @click.option(
     "-o",
@@ -54,6 +73,9 @@ _STREAM = Path("-")
 def stylize(
     photo: Path,
     style: str,
+    strength: float,
+    keep_colors: bool,
+    longest_side: int | None,
     output: Path | None,
     encoding: ImageFormat | None,
     quality: int | None,
@@ -65,7 +87,9 @@ def stylize(
     PHOTO may be - for standard input, and OUT - for standard output. The path of the painting is
     printed, unless the painting itself goes to standard output.
     """
-    if output is None and photo == _STREAM:
+    if photo != _STREAM:
+        _check_photo(photo)
+    elif output is None:
         output = _STREAM
     if output is not None and output != _STREAM:
         encoding = _format_of(output, encoding)
@@ -75,7 +99,15 @@ def stylize(
 
     data = sys.stdin.buffer.read() if photo == _STREAM else photo.read_bytes()
     with Client(url, timeout=timeout) as art:
-        painting = art.stylize_encoded(data, style, format=encoding, quality=quality)
+        painting = art.stylize_encoded(
+            data,
+            style,
+            strength=strength,
+            keep_colors=keep_colors,
+            longest_side=longest_side,
+            format=encoding,
+            quality=quality,
+        )
 
     if output == _STREAM:
         sys.stdout.buffer.write(painting)
@@ -92,6 +124,14 @@ def stylize(
 def style_slug(style: str) -> str:
     """The style in a file's name: `great_wave:0.7,udnie:0.3` is great_wave-0.7+udnie-0.3."""
     return re.sub(r"[^\w.+-]+", "-", style.replace(",", "+")).strip("-.")
+
+
+def _check_photo(photo: Path) -> None:
+    if photo.is_dir():
+        raise click.ClickException(f"{str(photo)!r} is a directory: give a picture in it")
+    if not photo.exists():
+        place = "" if photo.is_absolute() else f" in {Path.cwd()}"
+        raise click.ClickException(f"there is no file {str(photo)!r}{place}")
 
 
 def _format_of(output: Path, encoding: ImageFormat | None) -> ImageFormat | None:

@@ -1,15 +1,19 @@
 """The files around the pixels: what they declare, and the parts that hold the picture.
 
-Nothing is decoded or unpacked here. The size must be known, and refused, before a decoder reserves
-memory for it: libwebp reserves its canvas as soon as it opens a file. And the metadata of JPEG and
-PNG must not reach Pillow, which unpacks profiles and reads EXIF tables that can be made to cost
-minutes and gigabytes. WebP goes on whole: the format packs no metadata, and Pillow's reader copies
-its chunks without a look inside, so they cost no more than their own length.
+Nothing is decoded here, and nothing unpacked but one profile, up to a bound. The size must be
+known, and refused, before a decoder reserves memory for it: libwebp reserves its canvas as soon as
+it opens a file. And the metadata of JPEG and PNG must not reach Pillow, which unpacks profiles and
+reads EXIF tables that can be made to cost minutes and gigabytes. WebP goes on whole: the format
+packs no metadata, and Pillow's reader copies its chunks without a look inside, so they cost no more
+than their own length. What is needed of the metadata, the orientation and the colour profile, is
+taken out here.
 """
 
 import re
 import struct
 from dataclasses import dataclass
+
+import colour_profile
 
 
 class ImageError(ValueError):
@@ -27,7 +31,9 @@ class Container:
         picture: What Pillow decodes: a JPEG or PNG without metadata, a WebP as it came.
         depth: Bits a sample as stored: 1, 2, 4, 8 or 16.
         frames: More than 1 in an animation.
+        scans: How often a JPEG goes over all its pixels; 1 for the others.
         exif: The EXIF block (a TIFF header and its tables), or nothing.
+        profile: The colour profile as it came, unchecked, or nothing.
     """
 
     format: str
@@ -36,18 +42,21 @@ class Container:
     picture: bytes
     depth: int = 8
     frames: int = 1
+    scans: int = 1
     exif: bytes = b""
+    profile: bytes = b""
 
 
-# Real files hold some hundred segments or chunks, and some ten scans; walking through millions of
-# empty ones would keep an instance busy for minutes.
+# Real files hold some hundred segments or chunks; walking through millions of empty ones would keep
+# an instance busy for minutes.
 MAX_PARTS = 1 << 16
-MAX_JPEG_SCANS = 512
 
 _JPEG_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+# Within a scan: neither a stuffed 0xFF nor a restart.
+_JPEG_MARKER_AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
-_JPEG_END, _JPEG_SCAN, _JPEG_EXIF = 0xD9, 0xDA, 0xE1
+_JPEG_END, _JPEG_SCAN, _JPEG_EXIF, _JPEG_PROFILE = 0xD9, 0xDA, 0xE1, 0xE2
 # JFIF (APP0) and Adobe (APP14) tell the colour space, so they stay.
 _JPEG_METADATA = frozenset({*range(0xE1, 0xF0), 0xFE}) - {0xEE}
 
@@ -109,6 +118,7 @@ def _read_jpeg(data: bytes) -> Container:
     """ITU-T T.81, annex B: markers with segments, the frame among them, up to the first scan."""
     view, exif, frame = memoryview(data), b"", None
     kept: list[bytes | memoryview] = [data[:2]]
+    profile: list[memoryview] = []
     position = 2
     for _ in range(MAX_PARTS):
         match = _JPEG_MARKER.search(data, position)
@@ -117,9 +127,15 @@ def _read_jpeg(data: bytes) -> Container:
         start, content = match.span()
         marker = data[start + 1]
         if marker == _JPEG_SCAN and frame is not None:
-            _check_scans(data, start)
             kept.append(view[start:])
-            return Container("JPEG", *frame, b"".join(kept), exif=exif)
+            return Container(
+                "JPEG",
+                *frame,
+                picture=b"".join(kept),
+                scans=_count_scans(data, start),
+                exif=exif,
+                profile=colour_profile.from_jpeg(profile),
+            )
         if marker in (_JPEG_SCAN, _JPEG_END):
             raise damaged("JPEG", "it has no frame header")
         if marker in _JPEG_STANDALONE:
@@ -135,17 +151,23 @@ def _read_jpeg(data: bytes) -> Container:
             frame = width, height
         if marker == _JPEG_EXIF and not exif and data.startswith(b"Exif\0\0", content + 2):
             exif = data[content + 8 : position]
+        if marker == _JPEG_PROFILE and data.startswith(b"ICC_PROFILE\0", content + 2):
+            profile.append(view[content + 14 : position])
         if marker not in _JPEG_METADATA:
             kept.append(view[start:position])
     raise _too_many_parts("JPEG", "segments")
 
 
-def _check_scans(data: bytes, start: int) -> None:
-    # Each scan goes over all pixels again, and an empty one takes twenty bytes.
-    if data.count(b"\xff\xda", start) > MAX_JPEG_SCANS:
-        raise ImageError(
-            f"the JPEG image has more than {MAX_JPEG_SCANS} scans: save it again as a baseline JPEG"
-        )
+def _count_scans(data: bytes, position: int) -> int:
+    """How many scans begin from here to the end of the picture; more files may follow it."""
+    scans = 0
+    for _ in range(MAX_PARTS):
+        match = _JPEG_MARKER_AFTER_SCAN.search(data, position)
+        if match is None or data[match.end() - 1] == _JPEG_END:
+            return scans
+        scans += data[match.end() - 1] == _JPEG_SCAN
+        position = match.end() + int.from_bytes(data[match.end() : match.end() + 2])
+    raise _too_many_parts("JPEG", "segments")
 
 
 def _read_png(data: bytes) -> Container:
@@ -153,12 +175,21 @@ def _read_png(data: bytes) -> Container:
     length, kind, width, height, depth = _unpack("PNG", ">I4sIIB", data, len(_PNG_SIGNATURE))
     if kind != b"IHDR" or length != 13:
         raise damaged("PNG", "it does not begin with an IHDR chunk")
-    view, exif, frames = memoryview(data), b"", 1
+    view, exif, profile, frames = memoryview(data), b"", None, 1
     kept: list[bytes | memoryview] = [_PNG_SIGNATURE]
     position = len(_PNG_SIGNATURE)
     for _ in range(MAX_PARTS):
         if position + 8 > len(data) or kind == b"IEND":
-            return Container("PNG", width, height, b"".join(kept), depth, frames, exif)
+            return Container(
+                "PNG",
+                width,
+                height,
+                picture=b"".join(kept),
+                depth=depth,
+                frames=frames,
+                exif=exif,
+                profile=colour_profile.from_png(profile or view[:0]),
+            )
         length, kind = struct.unpack_from(">I4s", data, position)
         content, start = position + 8, position
         position = content + length + 4
@@ -166,6 +197,8 @@ def _read_png(data: bytes) -> Container:
             kept.append(view[start:position])
         elif kind == b"eXIf":
             exif = data[content : content + length]
+        elif kind == b"iCCP":
+            profile = profile or view[content : content + length]
         elif kind == b"acTL":
             (frames,) = _unpack("PNG", ">I", data, content)
     raise _too_many_parts("PNG", "chunks")
@@ -174,16 +207,26 @@ def _read_png(data: bytes) -> Container:
 def _read_webp(data: bytes) -> Container:
     """RFC 9649, sections 2.3 to 2.7; the sizes are in section 2.7.1 and RFC 6386, section 9.1."""
     width, height = _webp_size(data)
-    exif, frames, position = b"", 0, 12
+    exif, profile, frames, position = b"", b"", 0, 12
     for _ in range(MAX_PARTS):
         if position + 8 > len(data):
-            return Container("WebP", width, height, data, frames=max(1, frames), exif=exif)
+            return Container(
+                "WebP",
+                width,
+                height,
+                picture=data,
+                frames=max(1, frames),
+                exif=exif,
+                profile=profile,
+            )
         kind, length = struct.unpack_from("<4sI", data, position)
         content = position + 8
         position = content + length + length % 2
         frames += kind == b"ANMF"
         if kind == b"EXIF":
             exif = data[content : content + length].removeprefix(b"Exif\0\0")
+        if kind == b"ICCP" and length <= colour_profile.MAX_BYTES:
+            profile = data[content : content + length]
     raise _too_many_parts("WebP", "chunks")
 
 

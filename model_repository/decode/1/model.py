@@ -5,13 +5,13 @@ from dataclasses import fields
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
-from answer_options import OptionsError, check_sides, read_options
 from image_container import ImageError
 from image_decoder import Limits, decode
+from request_options import OptionsError, check_sides, read_options
 
 
 class TritonPythonModel:
-    """`image` BYTES[1] -> `pixels` UINT8[H, W, 3], `format` BYTES[1] and `quality` INT32[1]."""
+    """`image` BYTES[1] -> `pixels` UINT8[h, w, 3] and what `encode` needs beside the painting."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the limits from the configuration; a missing or unusable one fails the load."""
@@ -33,24 +33,36 @@ class TritonPythonModel:
 
     def _answer(self, request):
         try:
-            asked, quality = read_options(json.loads(request.parameters() or "{}"))
+            options = read_options(json.loads(request.parameters() or "{}"), self._limits.min_side)
             image = pb_utils.get_input_tensor_by_name(request, "image").as_numpy()
-            pixels, source = decode(image.item(), self._limits)
-            format_name = asked or source
-            height, width = pixels.shape[:2]
-            check_sides(format_name, width, height)
+            photograph = decode(
+                image.item(),
+                self._limits,
+                longest_side=options.longest_side,
+                keep_original=options.keep_colors,
+            )
+            format_name = options.format or photograph.format
+            check_sides(format_name, photograph.width, photograph.height)
         except (ImageError, OptionsError) as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             pb_utils.Logger.log_error(f"decode: {error!r}")
             return _failure(f"decode failed: {error!r}", pb_utils.TritonError.INTERNAL)
+        size = photograph.height, photograph.width
         return pb_utils.InferenceResponse(
             [
-                pb_utils.Tensor("pixels", pixels[np.newaxis]),
-                pb_utils.Tensor("format", np.array([[format_name.encode()]], dtype=np.object_)),
-                pb_utils.Tensor("quality", np.array([[quality]], dtype=np.int32)),
+                pb_utils.Tensor("pixels", photograph.pixels[np.newaxis]),
+                pb_utils.Tensor("original", photograph.original[np.newaxis]),
+                pb_utils.Tensor("size", np.array([size], dtype=np.int32)),
+                pb_utils.Tensor("profile", _text(photograph.profile)),
+                pb_utils.Tensor("format", _text(format_name.encode())),
+                pb_utils.Tensor("quality", np.array([[options.quality]], dtype=np.int32)),
             ]
         )
+
+
+def _text(value: bytes) -> np.ndarray:
+    return np.array([[value]], dtype=np.object_)
 
 
 def _failure(message: str, code: int):

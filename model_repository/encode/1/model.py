@@ -5,17 +5,18 @@ import json
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from image_encoder import Defaults, EncodeError, encode
+from photograph import resized, with_colours_of
 
-_RANGES = {"jpeg_quality": (1, 100), "webp_quality": (1, 100), "png_compress_level": (0, 9)}
+_RANGES = {"jpeg_quality": (1, 100), "webp_quality": (1, 100), "max_pixels": (1, 2**31 - 1)}
 
 
 class TritonPythonModel:
-    """`pixels` UINT8[H, W, 3], `format` BYTES[1] and `quality` INT32[1] -> `encoded` BYTES[1]."""
+    """A painting and what it takes back from the photograph -> `encoded` BYTES[1]."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the defaults from the configuration; a missing or unusable one fails the load."""
         parameters = json.loads(args["model_config"])["parameters"]
-        defaults = {}
+        settings = {}
         for name, (low, high) in _RANGES.items():
             text = parameters.get(name, {}).get("string_value", "")
             if not (text.isascii() and text.isdecimal() and low <= int(text) <= high):
@@ -23,8 +24,9 @@ class TritonPythonModel:
                     f"parameter '{name}' in config.pbtxt must be a whole number from {low} to "
                     f"{high}, not '{text}'"
                 )
-            defaults[name] = int(text)
-        self._defaults = Defaults(**defaults)
+            settings[name] = int(text)
+        self._max_pixels = settings.pop("max_pixels")
+        self._defaults = Defaults(**settings)
 
     def execute(self, requests: list) -> list:
         """Answers each request by itself: one that fails leaves the others alone."""
@@ -32,10 +34,20 @@ class TritonPythonModel:
 
     def _answer(self, request):
         try:
-            pixels = pb_utils.get_input_tensor_by_name(request, "pixels").as_numpy()[0]
-            format_name = pb_utils.get_input_tensor_by_name(request, "format").as_numpy().item()
-            quality = pb_utils.get_input_tensor_by_name(request, "quality").as_numpy().item()
-            encoded = encode(pixels, format_name.decode(errors="replace"), quality, self._defaults)
+            painting, original = _array(request, "pixels")[0], _array(request, "original")[0]
+            height, width = (int(side) for side in _array(request, "size")[0])
+            self._check(painting, original, height, width)
+            if original.size:
+                picture = with_colours_of(original, painting)
+            else:
+                picture = resized(painting, height, width)
+            encoded = encode(
+                picture,
+                _array(request, "format").item().decode(errors="replace"),
+                _array(request, "quality").item(),
+                self._defaults,
+                _array(request, "profile").item(),
+            )
         except EncodeError as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
@@ -44,6 +56,25 @@ class TritonPythonModel:
         return pb_utils.InferenceResponse(
             [pb_utils.Tensor("encoded", np.array([[encoded]], dtype=np.object_))]
         )
+
+    def _check(self, painting: np.ndarray, original: np.ndarray, height: int, width: int) -> None:
+        """Refuses what `decode` never sends, but others who call this step by itself may."""
+        if min(height, width) < 1 or height * width > self._max_pixels:
+            raise EncodeError(
+                f"size {height}, {width} (height, width) is not from 1 to {self._max_pixels} "
+                "pixels: raise parameter 'max_pixels' of the model 'encode' for more"
+            )
+        if not painting.size:
+            raise EncodeError("there are no pixels to encode")
+        if original.size and original.shape[:2] != (height, width):
+            raise EncodeError(
+                f"original has {original.shape[0]} x {original.shape[1]} pixels (height x width), "
+                f"which is not the size {height}, {width}"
+            )
+
+
+def _array(request, name: str) -> np.ndarray:
+    return pb_utils.get_input_tensor_by_name(request, name).as_numpy()
 
 
 def _failure(message: str, code: int):

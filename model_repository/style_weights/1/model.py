@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from strength import StrengthError, read_strength
 from style_mix import StyleError, parse_mix
 from style_names import parse_names, read_names
 
 
 class TritonPythonModel:
-    """`style` BYTES[1], a name or a mix -> `weights` FP32[S], one weight a style, sum 1."""
+    """`style` BYTES[1], a name or a mix -> `weights` FP32[S]; their sum is the strength."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Learns the names of the styles; fails the load where there are none."""
@@ -30,9 +31,10 @@ class TritonPythonModel:
 
     def _answer(self, request):
         try:
+            strength = read_strength(json.loads(request.parameters() or "{}"))
             style = pb_utils.get_input_tensor_by_name(request, "style").as_numpy()
-            weights = parse_mix(style.item(), self._styles)
-        except StyleError as error:
+            weights = parse_mix(style.item(), self._styles) * np.float32(strength)
+        except (StrengthError, StyleError) as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             pb_utils.Logger.log_error(f"style_weights: {error!r}")

@@ -1,0 +1,38 @@
+"""How far a picture goes from the photograph towards the style, as a client writes it."""
+
+import math
+
+MOST = 2.0
+"""Beyond the style by as much as the style is from the photograph."""
+
+
+class StrengthError(ValueError):
+    """The value is no strength; the message says why and what to do."""
+
+
+def read_strength(parameters: dict[str, object]) -> float:
+    """Reads the strength that a request asks for.
+
+    Args:
+        parameters: The request's own parameters. `strength` is a number or its decimal text.
+            Other keys are not looked at.
+
+    Returns:
+        0, the photograph itself, to MOST; 1, the style, where the request asks for none.
+
+    Raises:
+        StrengthError: It is no number, or out of range.
+    """
+    value = parameters.get("strength", 1.0)
+    try:
+        strength = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        strength = math.nan
+    if 0 <= strength <= MOST:
+        return strength
+    text = repr(value)
+    text = text if len(text) <= 60 else text[:57] + "..."
+    raise StrengthError(
+        f"strength {text} is not possible: use a number from 0, the photograph, to {MOST:g}; "
+        "1 is the style as it is"
+    )

@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import queue
 import re
 import signal
 import sys
+import threading
 from types import FrameType
 
 import click
@@ -70,10 +72,12 @@ def serve(
     Once every model is ready, one line on standard output tells where:
     "ready grpc=HOST:PORT http=HOST:PORT metrics=HOST:PORT". The log goes to standard error.
 
-    SIGTERM or Ctrl-C lets accepted requests finish; a second one stops at once. What follows
-    "--" is passed to tritonserver as it is. Every option can also be set in the environment:
-    ATELIER_SERVE_GRPC_PORT stands for --grpc-port, and ATELIER_SERVE_MODEL_REPOSITORY for
-    --model-repository, with colons between several.
+    SIGTERM or Ctrl-C lets accepted requests finish; a second one stops at once. SIGUSR1 has it
+    take what is new in the model repository, and one line of the log tells what that was.
+
+    What follows "--" is passed to tritonserver as it is. Every option can also be set in the
+    environment: ATELIER_SERVE_GRPC_PORT stands for --grpc-port, and
+    ATELIER_SERVE_MODEL_REPOSITORY for --model-repository, with colons between several.
     """
     from atelier_serving.errors import TritonError
     from atelier_serving.server import TritonServer
@@ -113,6 +117,17 @@ def serve(
         else:
             server.kill()
 
+    asked_to_reload: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def reload_when_asked() -> None:
+        while asked_to_reload.get():
+            try:
+                log(str(server.reload()))
+            except TritonError as error:
+                log(f"reload failed: {error}")
+
+    reloads = threading.Thread(target=reload_when_asked, name="reloads", daemon=True)
+    signal.signal(signal.SIGUSR1, lambda *_: asked_to_reload.put(True))
     signal.signal(signal.SIGTERM, on_signal)
     for number in (signal.SIGINT, signal.SIGHUP):
         # nohup and shells that start a job in the background have them ignored on purpose.
@@ -125,7 +140,12 @@ def serve(
         click.echo(
             f"ready grpc={server.grpc_url} http={server.http_url} metrics={server.metrics_url}"
         )
-        server.wait()
+        reloads.start()
+        try:
+            server.wait()
+        finally:
+            asked_to_reload.put(False)
+            reloads.join()
     except TritonError as error:
         if not received or (ready and len(received) == 1):
             raise click.ClickException(str(error)) from None

@@ -11,3 +11,7 @@ class StartError(TritonError):
 
 class CrashError(TritonError):
     """The server ended although nobody had asked it to, or could not finish its requests."""
+
+
+class ReloadError(TritonError):
+    """What is new in the model repository could not be served; the message says why."""

@@ -22,6 +22,12 @@ _USAGE = re.compile(
     r"(?:^|tritonserver: )"
     r"(?P<why>(?:Bad option|Invalid option value|unrecognized option|option ).*)$"
 )
+_ANSWER = re.compile(
+    r"load failed for model '.+?': "
+    r"(?:version (?P<version>\d+) is at \w+ state: )?(?P<why>.*?)[;\s]*$",
+    re.DOTALL,
+)
+_UNREAD = "failed to poll from model repository"
 _PORT = re.compile(r"Socket '.*:(?P<port>\d+)' already in use")
 
 
@@ -71,6 +77,26 @@ def explain(lines: Sequence[str]) -> str:
     return last_words(lines)
 
 
+def why_not_loaded(model: str, answer: str, lines: Iterable[str]) -> str:
+    """Tells in one line why a model was not loaded into a running server.
+
+    Args:
+        model: Its name.
+        answer: What Triton said to whoever asked for it.
+        lines: The log since then: what is wrong with a configuration stands nowhere else.
+
+    Returns:
+        The line; an empty one if the reason is still to come in the log.
+    """
+    if _UNREAD in answer:
+        told = [line for line in _model_failures(lines) if line.startswith(f"model '{model}'")]
+        return told[-1] if told else ""
+    match = _ANSWER.match(answer)
+    version = f" version {match['version']}" if match and match["version"] else ""
+    why = match["why"] if match else answer
+    return f"model '{model}'{version}: {_readable(why)}"
+
+
 def last_words(lines: Iterable[str]) -> str:
     """Tells what a server wrote last: how a crash shows, be it a log line or not.
 
@@ -97,7 +123,8 @@ def _model_failures(lines: Iterable[str]) -> Iterable[str]:
 
 
 def _readable(error: str) -> str:
-    r"""Makes one line of an error: Triton writes \n, and a Python traceback after "At:"."""
-    what, _, frames = error.replace(r"\"", '"').partition(r"\n\nAt:\n")
+    r"""Makes one line of an error: Triton's log writes \n, and Python frames follow "At:"."""
+    error = error.replace(r"\"", '"').replace("\n", r"\n")
+    what, _, frames = error.partition(r"\n\nAt:\n")
     where = frames.split(r"\n")[0].strip()
     return what.replace(r"\n", " ").strip() + (f" (at {where})" if where else "")

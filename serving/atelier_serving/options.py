@@ -132,9 +132,12 @@ def command_line(
         "metrics-port": metrics_port,
         "grpc-restricted-protocol": restricted,
         "http-restricted-api": restricted,
-        # Everything is loaded; the supervisor alone unloads, when the server stops.
+        # Everything is loaded; whoever has the key changes that, on a reload and at the end.
         "model-control-mode": "explicit",
         "load-model": "*",
+        # Triton opens its ports once everything is loaded. Later the server stays ready while a
+        # model is swapped: whoever watches it would send its clients elsewhere, or end it.
+        "strict-readiness": "false",
         "allow-vertex-ai": "false",
         "allow-sagemaker": "false",
         "exit-timeout-secs": settings.exit_timeout,

@@ -1,9 +1,16 @@
-"""What is wrong with model repositories before Triton sees them."""
+"""What lies in model repositories, and what is wrong with them before Triton sees them."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from atelier_serving.errors import StartError
+
+Files = Mapping[str, tuple[int, int]]
+"""A model's files and folders: the time of the last change in nanoseconds, and the size in bytes,
+by the path within the model's folder; the folder itself is `.`."""
+Contents = Mapping[str, Files]
+"""The files of each model, by its name."""
 
 
 def check(repositories: Sequence[str]) -> None:
@@ -34,3 +41,48 @@ def check(repositories: Sequence[str]) -> None:
                     "a name may occur once"
                 )
             owners[model] = repository
+
+
+def contents(repositories: Sequence[str]) -> Contents | None:
+    """Notes what lies in model repositories, so that a change can be told later.
+
+    Args:
+        repositories: Directories or addresses.
+
+    Returns:
+        What lies there; None where an address is among them, for that only Triton can see.
+    """
+    if any("://" in repository for repository in repositories):
+        return None
+    return {
+        model.name: dict(_files(model))
+        for repository in repositories
+        for model in Path(repository).iterdir()
+        if model.is_dir()
+    }
+
+
+def newest(files: Files) -> int:
+    """The newest time of a model's files and folders, which is all that Triton compares."""
+    return max((time for time, _ in files.values()), default=0)
+
+
+def same_version(one: Files, other: Files, version: int) -> bool:
+    """Tells whether the folder of a version is as it was."""
+
+    def folder(files: Files) -> Files:
+        return {
+            path: what for path, what in files.items() if Path(path).parts[:1] == (str(version),)
+        }
+
+    return folder(one) == folder(other)
+
+
+def _files(model: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    for folder, _, names in os.walk(model, followlinks=True):
+        for path in (Path(folder), *(Path(folder, name) for name in names)):
+            try:
+                status = path.stat()
+            except OSError:  # gone since it was listed, or a link to nowhere
+                continue
+            yield str(path.relative_to(model)), (status.st_mtime_ns, status.st_size)

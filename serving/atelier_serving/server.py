@@ -1,7 +1,8 @@
 """The embedded Triton server: from settings to a server that is ready, and to its end.
 
 Start: find the installation, link the backends, take ports, run Triton under the supervisor, wait
-until all models are loaded and the ports answer. End: SIGTERM, accepted requests finish, Triton
+until all models are loaded and the ports answer. Reload: what is new in the repositories is loaded
+into the running Triton. End: SIGTERM, accepted requests finish, Triton
 unloads its models; the supervisor removes what is left.
 """
 
@@ -28,6 +29,8 @@ from atelier_serving.installation import Installation, find_installation
 from atelier_serving.options import Settings, command_line, environment
 from atelier_serving.ports import check_free, free_port, resolve
 from atelier_serving.process import SupervisedProcess, describe_end
+from atelier_serving.reload import Reload, Reloader
+from atelier_serving.supervisor import ModelControl
 
 ATTEMPTS = 5
 """How often free ports are sought anew when others were quicker to take them."""
@@ -98,6 +101,10 @@ class TritonServer:
         self._ports = (0, 0, 0)
         self._end_requested = threading.Event()
         self._killed = False
+        self._key = ""
+        self._reloader: Reloader | None = None
+        self._reload_turn = threading.Lock()
+        self._reloading = False
 
     def start(self) -> Self:
         """Starts Triton and returns once every model is ready.
@@ -115,6 +122,7 @@ class TritonServer:
         installation = find_installation()
         repositories.check(self.settings.repositories)
         self._address = resolve(self.settings.host)
+        contents = repositories.contents(self.settings.repositories)
         wanted = (self.settings.grpc_port, self.settings.http_port, self.settings.metrics_port)
         for port in filter(None, wanted):
             check_free(self._address, port)
@@ -133,11 +141,21 @@ class TritonServer:
                 raise
             else:
                 break
+        assert self._process
+        self._reloader = Reloader(
+            ModelControl(
+                self.http_url, self._key, self.settings.start_timeout, self._end_requested.is_set
+            ),
+            self._process,
+            self.settings.repositories,
+            contents,
+            self.settings.exit_timeout,
+        )
         return self
 
     def _launch(self, installation: Installation) -> SupervisedProcess:
         shm_prefix = f"atelier_{os.getpid()}_{secrets.token_hex(4)}_"
-        key = f"atelier-closed={secrets.token_hex(16)}"  # drawn anew at each start
+        self._key = f"atelier-closed={secrets.token_hex(16)}"  # drawn anew at each start
         directory = ServerDirectory(Path(tempfile.mkdtemp(prefix="atelier-serving-")))
         try:
             directory.fill(installation)
@@ -149,14 +167,14 @@ class TritonServer:
                     self._address,
                     self._ports,
                     shm_prefix,
-                    key,
+                    self._key,
                 ),
                 environment=environment(directory, os.environ),
                 directory=directory.path,
                 shm_prefix=shm_prefix,
                 exit_timeout=self.settings.exit_timeout,
                 http_address=self._reachable(self._ports[1]),
-                key=key,
+                key=self._key,
                 log=self._forward,
             )
         except BaseException:
@@ -206,12 +224,41 @@ class TritonServer:
                 connection.close()
         return False
 
+    def reload(self) -> Reload:
+        """Takes what is new in the model repositories, and returns when it is served.
+
+        New models and new versions are loaded, models that are gone are unloaded. Ensembles that
+        something changes in refuse requests meanwhile, in a way that clients take for "try again":
+        nobody is answered by models that do not fit one another. Other models serve throughout.
+        Python models that work in such an ensemble are loaded anew, so that they read again what
+        they have read in their neighbours' folders. Where nothing is new, nothing is done.
+
+        Returns:
+            What was loaded, and for how long which ensembles refused requests.
+
+        Raises:
+            ReloadError: A model could not be loaded, or the server stops; the message says why.
+                What was served before goes on, unless the message says otherwise.
+            RuntimeError: The server has not been started.
+        """
+        if not self._reloader or not self._process:
+            raise RuntimeError("the server has not been started")
+        with self._reload_turn:
+            self._reloading = True
+            try:
+                return self._reloader.run()
+            finally:
+                self._reloading = False
+                if self._end_requested.is_set():
+                    self._process.terminate()
+
     def terminate(self) -> None:
         """Asks the server to finish its requests and end; returns at once, also in a handler."""
         if self._process and self._process.poll() is not None:
             return
         self._end_requested.set()
-        if self._process:
+        # A reload ends first, at once: it might open an ensemble that was drained already.
+        if self._process and not self._reloading:
             self._process.terminate()
 
     def kill(self) -> None:

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from atelier_serving.supervisor import Drain
+from atelier_serving.supervisor import Drain, ModelControl
 
 
 @pytest.fixture
@@ -18,8 +18,11 @@ def triton():
         state = "READY"
 
         def do_GET(self):
+            if self.path == "/v2/models/stats":
+                stats = [{"name": name, "version": "1"} for name in ("painter", "network")]
+                return self.answer(200, {"model_stats": stats})
             ensemble = "/painter/" in self.path
-            self.answer(200, {"platform": "ensemble" if ensemble else "onnxruntime_onnx"})
+            return self.answer(200, {"platform": "ensemble" if ensemble else "onnxruntime_onnx"})
 
         def do_POST(self):
             assert self.headers["closed"] == "secret"
@@ -27,6 +30,8 @@ def triton():
                 painter = {"name": "painter", "state": Handler.state}
                 return self.answer(200, [painter, {"name": "network", "state": "READY"}])
             assert self.path == "/v2/repository/models/painter/unload"
+            if Handler.unloads:
+                Handler.state = "UNLOADING"
             return self.answer(200 if Handler.unloads else 400, {})
 
         def answer(self, status, content):
@@ -47,7 +52,7 @@ def triton():
 
 
 def test_it_lasts_until_the_ensembles_are_gone(triton):
-    drain = Drain(triton.address, "closed=secret")
+    drain = Drain(ModelControl(triton.address, "closed=secret"))
     drain.begin()
     assert not drain.is_over()
     triton.state = "UNAVAILABLE"
@@ -56,12 +61,12 @@ def test_it_lasts_until_the_ensembles_are_gone(triton):
 
 def test_a_server_that_does_not_unload_is_not_waited_for(triton):
     triton.unloads = False
-    drain = Drain(triton.address, "closed=secret")
+    drain = Drain(ModelControl(triton.address, "closed=secret"))
     drain.begin()
     assert drain.is_over()
 
 
 def test_a_server_that_is_not_there_is_not_waited_for():
-    drain = Drain("127.0.0.1:1", "closed=secret")
+    drain = Drain(ModelControl("127.0.0.1:1", "closed=secret"))
     drain.begin()
     assert drain.is_over()

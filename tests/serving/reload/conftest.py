@@ -1,0 +1,265 @@
+"""A painter of three models that must fit one another, and clients that watch them all the time.
+
+chooser   the name of a colour -> one weight a colour; reads their names beside `palette`
+palette   weights -> the name of the heaviest colour, and the version that answers
+painter   the ensemble of the two; gallery: an ensemble of the ensemble
+bystander an ensemble of `other`, which has nothing to do with them
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tritonclient import grpc
+from tritonclient.utils import InferenceServerException
+
+CHOOSER = """
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        config = Path(args["model_repository"]).with_name("palette") / "config.pbtxt"
+        names = re.search('"colours" value { string_value: "(.*)" }', config.read_text())
+        if not names:
+            raise ValueError("palette names no colours")
+        self.names = names[1].split(",")
+
+    def execute(self, requests):
+        responses = []
+        for request in requests:
+            name = pb_utils.get_input_tensor_by_name(request, "colour").as_numpy()[0].decode()
+            seconds, _, name = name.rpartition("/")
+            time.sleep(float(seconds or 0))
+            weights = np.array([each == name for each in self.names], np.float32)
+            responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("weights", weights)]))
+        return responses
+"""
+"""A colour is a name, or as in "2/red" the seconds that choosing takes and a name."""
+
+PALETTE = """
+import time
+from pathlib import Path
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        self.colours = Path(__file__).with_name("colours").read_text().split(",")
+        self.version = args["model_version"]
+        seconds = Path(__file__).with_name("seconds")
+        if seconds.exists():
+            print("palette loads slowly")
+            time.sleep(float(seconds.read_text()))
+
+    def execute(self, requests):
+        responses = []
+        for request in requests:
+            weights = pb_utils.get_input_tensor_by_name(request, "weights").as_numpy()
+            painted = f"{self.colours[weights.argmax()]} {self.version}".encode()
+            tensor = pb_utils.Tensor("painted", np.array([painted], np.object_))
+            responses.append(pb_utils.InferenceResponse([tensor]))
+        return responses
+"""
+
+ECHO = """
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        colours = [request.inputs()[0].as_numpy() for request in requests]
+        return [
+            pb_utils.InferenceResponse([pb_utils.Tensor("painted", colour + SUFFIX)])
+            for colour in colours
+        ]
+"""
+
+CPU = "instance_group { kind: KIND_CPU count: 1 }\n"
+
+
+def tensor(kind: str, name: str, dims: int | str, data: str = "TYPE_STRING") -> str:
+    return f'{kind} {{ name: "{name}" data_type: {data} dims: [ {dims} ] }}\n'
+
+
+def step(model: str, source: tuple[str, str], target: tuple[str, str]) -> str:
+    return (
+        f'{{ model_name: "{model}" model_version: -1'
+        f' input_map {{ key: "{source[0]}" value: "{source[1]}" }}'
+        f' output_map {{ key: "{target[0]}" value: "{target[1]}" }} }}'
+    )
+
+
+def ensemble(*steps: str) -> str:
+    return (
+        'platform: "ensemble"\n'
+        + tensor("input", "colour", 1)
+        + tensor("output", "painted", 1)
+        + f"ensemble_scheduling {{ step [ {', '.join(steps)} ] }}\n"
+    )
+
+
+class Repository:
+    """The painter's models, in a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.write(
+            "chooser",
+            'backend: "python"\n'
+            + tensor("input", "colour", 1)
+            + tensor("output", "weights", -1, "TYPE_FP32")
+            + CPU,
+            {"model.py": CHOOSER},
+        )
+        self.publish(1, "red,green")
+        chosen = step("chooser", ("colour", "colour"), ("weights", "weights"))
+        painted = step("palette", ("weights", "weights"), ("painted", "painted"))
+        self.write("painter", ensemble(chosen, painted))
+        self.write_ensemble("gallery", "painter")
+        self.write_echo("other")
+        self.write_ensemble("bystander", "other")
+
+    def write(
+        self, model: str, config: str, files: dict[str, str] | None = None, version: int = 1
+    ) -> None:
+        """Writes a version, complete when it appears, and then the configuration."""
+        folder = self.path / model
+        folder.mkdir(parents=True, exist_ok=True)
+        staged = self.path.with_name("staged")
+        staged.mkdir()
+        for name, content in (files or {}).items():
+            (staged / name).write_text(content)
+        if (folder / str(version)).exists():
+            shutil.rmtree(folder / str(version))
+        staged.rename(folder / str(version))
+        self.configure(model, config)
+
+    def configure(self, model: str, config: str) -> None:
+        (self.path / model / "config.pbtxt").write_text(f'name: "{model}"\n{config}')
+
+    def publish(self, version: int, colours: str, **files: str) -> None:
+        """Publishes a version of `palette`; its configuration belongs to this one from now on."""
+        self.write(
+            "palette",
+            self.palette_config(colours),
+            {"model.py": PALETTE, "colours": colours, **files},
+            version,
+        )
+
+    def write_echo(self, model: str, version: int = 1, suffix: str = "") -> None:
+        """Writes a version of a model that answers what it is asked for, and a suffix."""
+        config = (
+            'backend: "python"\n' + tensor("input", "colour", 1) + tensor("output", "painted", 1)
+        )
+        self.write(
+            model, config + CPU, {"model.py": f"SUFFIX = {suffix.encode()}\n{ECHO}"}, version
+        )
+
+    def write_ensemble(self, model: str, only_step: str) -> None:
+        """Writes an ensemble that hands on what it is asked to one other model."""
+        only = step(only_step, ("colour", "colour"), ("painted", "painted"))
+        self.write(model, ensemble(only))
+
+    def palette_config(self, colours: str) -> str:
+        return (
+            'backend: "python"\n'
+            + tensor("input", "weights", colours.count(",") + 1, "TYPE_FP32")
+            + tensor("output", "painted", 1)
+            + CPU
+            + f'parameters {{ key: "colours" value {{ string_value: "{colours}" }} }}\n'
+        )
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "models")
+
+
+def paint(client: grpc.InferenceServerClient, model: str, colour: str) -> str:
+    """What a model answers for a colour: the colour, and the version that painted it."""
+    tensor = grpc.InferInput("colour", [1], "BYTES")
+    tensor.set_data_from_numpy(np.array([colour.encode()], np.object_))
+    return client.infer(model, [tensor]).as_numpy("painted")[0].decode()
+
+
+@pytest.fixture
+def ask() -> Callable[..., str]:
+    """Asks a server once."""
+
+    def call(url: str, colour: str, model: str = "painter") -> str:
+        with grpc.InferenceServerClient(url) as client:
+            return paint(client, model, colour)
+
+    return call
+
+
+@dataclass
+class Watch:
+    """What one client saw.
+
+    Attributes:
+        answers: What it was answered and when, in order.
+        refused: When it was told that the model has no available versions.
+        troubles: Every other error.
+    """
+
+    answers: list[tuple[float, str]] = field(default_factory=list)
+    refused: list[float] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    def wait(self, more: int = 5) -> None:
+        """Waits until that many more requests have been answered."""
+        enough = len(self.answers) + more
+        end = time.monotonic() + 60
+        while len(self.answers) < enough:
+            assert time.monotonic() < end, self
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def watch() -> Iterator[Callable[..., Watch]]:
+    """Has a client ask for one colour again and again, until the test ends or `stop` is called."""
+    ended = threading.Event()
+    threads = []
+
+    def start(url: str, model: str, colour: str) -> Watch:
+        seen = Watch()
+
+        def run() -> None:
+            with grpc.InferenceServerClient(url) as client:
+                while not ended.is_set():
+                    try:
+                        answer = paint(client, model, colour)
+                        seen.answers.append((time.monotonic(), answer))
+                    except InferenceServerException as error:
+                        if "has no available versions" in str(error):
+                            seen.refused.append(time.monotonic())
+                        else:
+                            seen.troubles.append(str(error))
+                    ended.wait(0.01)
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        return seen
+
+    def stop() -> None:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+    start.stop = stop
+    yield start
+    stop()

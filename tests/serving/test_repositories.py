@@ -1,0 +1,65 @@
+"""What a repository holds, and whether it has changed."""
+
+import os
+
+import pytest
+
+from atelier_serving.repositories import contents, newest, same_version
+
+
+@pytest.fixture
+def repository(tmp_path):
+    for version in ("1", "2"):
+        (tmp_path / "model" / version).mkdir(parents=True)
+        (tmp_path / "model" / version / "model.py").write_text("1")
+    (tmp_path / "model" / "config.pbtxt").write_text("")
+    (tmp_path / "README").touch()
+    return tmp_path
+
+
+def test_every_file_and_folder_of_a_model_is_noted(repository):
+    (repository / "model" / "1" / "nowhere").symlink_to("nothing")
+    found = contents([str(repository)])
+    assert found.keys() == {"model"}
+    assert found["model"].keys() == {
+        ".",
+        "1",
+        "1/model.py",
+        "2",
+        "2/model.py",
+        "config.pbtxt",
+    }
+    status = (repository / "model" / "1" / "model.py").stat()
+    assert found["model"]["1/model.py"] == (status.st_mtime_ns, 1)
+
+
+def test_an_address_hides_what_changes(repository):
+    assert contents([str(repository), "s3://bucket/models"]) is None
+
+
+@pytest.mark.parametrize("what", ["time", "size", "name", "config"])
+def test_a_change_shows(repository, what):
+    before = contents([str(repository)])
+    file = repository / "model" / "2" / "model.py"
+    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    if what == "time":
+        os.utime(file, (0, 0))
+    elif what == "size":
+        file.write_text("12")
+        os.utime(file, ns=times)
+    elif what == "name":
+        file.rename(file.with_name("other.py"))
+    else:
+        (repository / "model" / "config.pbtxt").write_text("#")
+    after = contents([str(repository)])
+    assert after != before
+    assert same_version(before["model"], after["model"], 1)
+    assert same_version(before["model"], after["model"], 2) == (what == "config")
+
+
+def test_the_newest_time_is_that_of_any_file_or_folder(repository):
+    for path in (repository / "model", *(repository / "model").rglob("*")):
+        os.utime(path, ns=(0, 5))
+    os.utime(repository / "model" / "1", ns=(0, 7))
+    assert newest(contents([str(repository)])["model"]) == 7
+    assert newest({}) == 0

@@ -7,7 +7,7 @@ from typing import Final
 
 import grpc
 
-from atelier._errors import AtelierError, from_status
+from atelier._errors import AtelierError, Unreachable, from_status
 
 FIRST_PAUSE: Final = 0.25
 """Seconds; gRPC itself connects again after 0.2."""
@@ -37,7 +37,8 @@ class Attempts:
 
     Args:
         timeout: Seconds for everything together, or None for no limit.
-        retries: Attempts after the first, or None for as many as the time allows.
+        retries: Attempts after the first, or None for as many as the time allows. While a server
+            swaps a model for its next version, it takes the time that is left, unless this is 0.
         url: The server's address, for the error.
     """
 
@@ -74,7 +75,10 @@ class Attempts:
         """
         longest = min(FIRST_PAUSE * 2**self._failed, LONGEST_PAUSE)
         pause = random.uniform(longest / 2, longest)  # noqa: S311
-        helpless = not error.another_attempt_may_help or self._failed >= self._retries
+        # A model that is away for the moment comes back: its server answered, and is at work on it.
+        away = isinstance(error, Unreachable) and error.code is grpc.StatusCode.NOT_FOUND
+        none_left = self._failed >= self._retries and not (away and self._retries)
+        helpless = not error.another_attempt_may_help or none_left
         # An attempt with less time than the pause before it would only hide this error.
         if helpless or time.monotonic() + 2 * pause >= self._deadline:
             raise error

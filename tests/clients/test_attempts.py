@@ -1,6 +1,7 @@
+import grpc
 import pytest
 
-from atelier import InvalidRequest, Overloaded
+from atelier import InvalidRequest, Overloaded, Unreachable
 from atelier._attempts import FIRST_PAUSE, LONGEST_PAUSE, Attempts
 
 
@@ -33,3 +34,17 @@ def test_no_retries():
 
 def test_no_timeout_is_no_limit():
     assert Attempts(None, 0, "host:1").remaining() is None
+
+
+def test_a_model_that_is_away_is_waited_for_as_long_as_the_time_allows():
+    away = Unreachable("has no available versions", code=grpc.StatusCode.NOT_FOUND)
+    attempts = Attempts(None, 1, "host:1")
+    for _ in range(10):
+        attempts.pause_after(away)
+    gone = Unreachable("nobody listens", code=grpc.StatusCode.UNAVAILABLE)
+    with pytest.raises(Unreachable, match="nobody"):
+        attempts.pause_after(gone)
+    with pytest.raises(Unreachable):
+        Attempts(None, 0, "host:1").pause_after(away)
+    with pytest.raises(Unreachable):
+        Attempts(FIRST_PAUSE / 4, 1, "host:1").pause_after(away)

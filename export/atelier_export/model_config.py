@@ -11,7 +11,7 @@ name: "style"
 platform: "onnxruntime_onnx"
 
 # Every height and width from 16 pixels up; the picture comes back in the size that it had. A batch
-# takes some 1.2 kB of memory a pixel: four pictures of 2 million pixels need 10 GB.
+# takes some 130 bytes of memory a pixel: four pictures of 4 million pixels need 2 GB.
 max_batch_size: 4
 input [
   {{

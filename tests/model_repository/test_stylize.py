@@ -194,7 +194,7 @@ def test_a_step_that_serves_alone_refuses_what_it_cannot_do(server, photo, chang
 
 def test_unusable_configurations_fail_the_load_and_say_why(tmp_path):
     changes = {
-        "decode": ('"2097152"', '"4 million"'),
+        "decode": ('"4194304"', '"4 million"'),
         "encode": ('"90"', '"101"'),
         "style_weights": ("", ""),
     }

@@ -112,6 +112,41 @@ def test_every_style_paints_otherwise_and_unlike_the_photograph(server, photo):
             assert np.abs(one - other).mean() > 10
 
 
+def test_strength_leads_from_the_photograph_to_the_style_and_beyond(server, photo):
+    with Image.open(photo) as opened:
+        original = np.asarray(opened.convert("RGB")).astype(int)
+    with Client(server.grpc_url) as art:
+        painted = [
+            np.asarray(art.stylize(photo, "great_wave", strength=strength, format="png")).astype(
+                int
+            )
+            for strength in (0, 0.3, 0.6, 1, 1.4)
+        ]
+    away = [np.abs(each - original).mean() for each in painted]
+    assert away[0] == 0
+    assert away[:4] == sorted(away[:4])
+    assert np.abs(painted[4] - painted[3]).mean() > 1
+
+
+def test_kept_colours_are_the_photograph_s(server, photo):
+    with Client(server.grpc_url) as art:
+        painted = art.stylize(photo, "the_scream", keep_colors=True, format="png")
+        otherwise = art.stylize(photo, "the_scream", format="png")
+    with Image.open(photo) as opened:
+        original = opened.convert("RGB")
+
+    def chroma(image: Image.Image) -> np.ndarray:
+        return np.asarray(image.convert("YCbCr"))[..., 1:].astype(int)
+
+    def light(image: Image.Image) -> np.ndarray:
+        return np.asarray(image.convert("L")).astype(int)
+
+    # Apart from where a lighter or darker colour does not exist.
+    assert np.median(np.abs(chroma(painted) - chroma(original))) <= 1
+    assert np.median(np.abs(chroma(otherwise) - chroma(original))) > 5
+    assert np.abs(light(painted) - light(original)).mean() > 5
+
+
 def test_the_published_graph_is_what_the_checkpoint_gives(checkpoint):
     """To the byte with the exporter that published it, to the pixel with any other."""
     graph = style_graph(checkpoint.network)

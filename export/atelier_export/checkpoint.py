@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from atelier_export.style_network import StyleNetwork, StyleNetworkConfig
 
-_KIND = "atelier style network 1"
+_KIND = "atelier style network 2"
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ def load_style_checkpoint(path: Path) -> StyleCheckpoint:
         raise ValueError(f"{path} is {metadata.get('kind') or 'no checkpoint'!r}, not {_KIND!r}")
     try:
         fields = json.loads(metadata["network"])
-        config = StyleNetworkConfig(fields["styles"], tuple(fields["channels"]), fields["blocks"])
-        network = StyleNetwork(config)
+        fields |= {name: tuple(fields[name]) for name in ("channels", "blocks")}
+        network = StyleNetwork(StyleNetworkConfig(**fields))
         network.load_state_dict(weights)
         styles, training = json.loads(metadata["styles"]), json.loads(metadata["training"])
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} does not hold the network that it describes: {error}") from error
     return StyleCheckpoint(network.eval(), tuple(styles), training)

@@ -1,5 +1,6 @@
 """The export of a style network: checkpoint, graph, parity with PyTorch, publication."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version as installed_version
@@ -69,11 +70,8 @@ def _describe(
             "file": checkpoint_file.name,
             "sha256": sha256(checkpoint_file.read_bytes()),
         },
-        "network": {
-            "styles": checkpoint.network.config.styles,
-            "channels": list(checkpoint.network.config.channels),
-            "blocks": checkpoint.network.config.blocks,
-        },
+        # Lists in place of tuples, as they come back from JSON.
+        "network": json.loads(json.dumps(asdict(checkpoint.network.config))),
         "styles": list(checkpoint.styles),
     }
     measured = {

@@ -89,6 +89,12 @@ def center_crop(image: Image.Image, side: int) -> Image.Image:
     return image.crop((left, top, left + side, top + side))
 
 
+def inner(pictures: Tensor, margin: int) -> Tensor:
+    """Pictures (…, H, W) without their outermost `margin` pixels."""
+    height, width = pictures.shape[-2:]
+    return pictures[..., margin : height - margin, margin : width - margin]
+
+
 class RandomCrops(Dataset[Tensor]):
     """Random square crops, a function of the seed and the index alone.
 

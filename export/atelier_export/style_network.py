@@ -1,18 +1,25 @@
-"""The feed-forward style network: one network, many styles.
+"""Feed-forward style networks: one network, many styles.
 
-Architecture of Johnson et al. 2016 ("Perceptual Losses for Real-Time Style Transfer and
-Super-Resolution", supplementary material, table 1) with three later changes: instance instead of
-batch normalisation (Ulyanov et al. 2016, arXiv:1607.08022), its scale and shift chosen by the
-style (Dumoulin et al. 2017, "A Learned Representation for Artistic Style", arXiv:1610.07629), and
-nearest-neighbour resizing before a convolution instead of transposed convolution (Odena et al.
-2016, "Deconvolution and Checkerboard Artifacts").
+A family around the network of Johnson et al. 2016 ("Perceptual Losses for Real-Time Style Transfer
+and Super-Resolution", supplementary material, table 1): stem, strided convolutions down, residual
+blocks, convolutions up, head. All have instance normalisation (Ulyanov et al. 2016,
+arXiv:1607.08022) whose scale and shift the style chooses (Dumoulin et al. 2017, "A Learned
+Representation for Artistic Style", arXiv:1610.07629), and nearest-neighbour resizing before a
+convolution instead of transposed convolution (Odena et al. 2016, "Deconvolution and Checkerboard
+Artifacts"). The cheap ones differ from Johnson's in where they work: their stem gathers patches of
+pixels into channels (space-to-depth, Shi et al. 2016, arXiv:1609.07009), so that no layer but the
+head knows the full resolution.
 """
 
-from dataclasses import dataclass
+import copy
+import itertools
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+
+BLOCKS = ("residual", "bottleneck", "separable")
 
 
 @dataclass(frozen=True)
@@ -21,29 +28,52 @@ class StyleNetworkConfig:
 
     Attributes:
         styles: Number of styles S, at least 1.
-        channels: Channels at full, half and quarter resolution.
-        blocks: Residual blocks at quarter resolution.
+        patch: Side of the patches that the stem gathers: 1 (a 9×9 convolution at full size, as in
+            Johnson et al.), 2 or 4.
+        channels: Channels behind the stem, then at each halved resolution.
+        blocks: Blocks at each of these resolutions, on the way back from the coarsest.
+        block: Their kind, one of `BLOCKS`.
     """
 
     styles: int
-    channels: tuple[int, int, int] = (32, 64, 128)
-    blocks: int = 5
+    patch: int = 1
+    channels: tuple[int, ...] = (32, 64, 128)
+    blocks: tuple[int, ...] = (0, 0, 5)
+    block: str = "residual"
 
     def __post_init__(self) -> None:
         """Refuses shapes that no network can have; raises ValueError."""
         if self.styles < 1:
             raise ValueError(f"a style network needs at least one style, not {self.styles}")
-        if len(self.channels) != 3 or min(self.channels) < 1:
-            raise ValueError(f"channels must be three positive numbers, not {self.channels}")
-        if self.blocks < 0:
-            raise ValueError(f"blocks must be 0 or more, not {self.blocks}")
+        if self.patch not in (1, 2, 4):
+            raise ValueError(f"patch must be 1, 2 or 4, not {self.patch}")
+        if not self.channels or min(self.channels) < 2:
+            raise ValueError(f"channels must be numbers from 2 up, not {self.channels}")
+        if self.stride > 8:
+            raise ValueError(
+                f"patches of {self.patch} and {len(self.channels)} resolutions reduce a picture "
+                f"by {self.stride}; pictures of 16 pixels bear 8 at most"
+            )
+        if len(self.blocks) != len(self.channels) or min(self.blocks) < 0:
+            raise ValueError(
+                f"blocks must be {len(self.channels)} numbers from 0 up, one for each of the "
+                f"channels, not {self.blocks}"
+            )
+        if self.block not in BLOCKS:
+            raise ValueError(f"block must be one of {', '.join(BLOCKS)}, not {self.block!r}")
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the picture to one of the coarsest resolution."""
+        return self.patch << (len(self.channels) - 1)
 
 
 class ConditionalInstanceNorm(nn.Module):
     """Instance normalisation whose scale and shift are mixed from those of the styles.
 
     y = γ·(x − μ(x)) / sqrt(σ²(x) + ε) + β with γ = Σ wₛ γₛ and β = Σ wₛ βₛ (Dumoulin et al. 2017,
-    eq. 5; the mixture is their section 3.3). Always in float32: the variance overflows in float16.
+    eq. 5; the mixture is their section 3.3). The sums are in float32 always: the variance overflows
+    in float16.
     """
 
     EPSILON = 1e-5
@@ -66,11 +96,11 @@ class StyledConv(nn.Module):
     """Reflection padding, convolution, conditional instance normalisation; size kept or halved."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, styles: int, stride: int = 1
+        self, inputs: int, outputs: int, kernel: int, styles: int, stride: int = 1, groups: int = 1
     ) -> None:
         super().__init__()
         # The normalisation subtracts the mean, so a bias would have no effect.
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
         self.norm = ConditionalInstanceNorm(outputs, styles)
         self.padding = [kernel // 2] * 4
 
@@ -88,48 +118,117 @@ class UpsampledConv(StyledConv):
         return super().forward(F.interpolate(x, scale_factor=2), style)
 
 
-class ResidualBlock(nn.Module):
-    """x + N(C(relu(N(C(x))))) without a nonlinearity after the sum, as in Johnson et al. 2016."""
+class Block(nn.Module):
+    """x + f(x) without a nonlinearity after the sum, f ending in a normalisation.
 
-    def __init__(self, channels: int, styles: int) -> None:
+    - residual: two 3×3 convolutions (Johnson et al. 2016).
+    - bottleneck: 1×1 to half the channels, 3×3, 1×1 back (He et al. 2016, arXiv:1512.03385).
+    - separable: 1×1 to twice the channels, 5×5 for each channel alone, 1×1 back (Sandler et al.
+      2018, arXiv:1801.04381, with less expansion and a wider kernel).
+    """
+
+    def __init__(self, kind: str, channels: int, styles: int) -> None:
         super().__init__()
-        self.first = StyledConv(channels, channels, 3, styles)
-        self.second = StyledConv(channels, channels, 3, styles)
+        half, twice = channels // 2, 2 * channels
+        layers = {
+            "residual": ((channels, 3, 1), (channels, 3, 1)),
+            "bottleneck": ((half, 1, 1), (half, 3, 1), (channels, 1, 1)),
+            "separable": ((twice, 1, 1), (twice, 5, twice), (channels, 1, 1)),
+        }[kind]
+        convs = []
+        inputs = channels
+        for outputs, kernel, groups in layers:
+            convs.append(StyledConv(inputs, outputs, kernel, styles, groups=groups))
+            inputs = outputs
         # Each block begins as the identity (Goyal et al. 2017, section 5.1): the photograph gets
         # through from the first step, and no bright blotches grow where nothing else does.
-        nn.init.zeros_(self.second.norm.scale)
+        nn.init.zeros_(convs[-1].norm.scale)
+        self.convs = nn.ModuleList(convs)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Keeps the shape (B, C, H, W)."""
-        y: Tensor = self.second(F.relu(self.first(x, style)), style)
+        y = x
+        for number, conv in enumerate(self.convs):
+            y = conv(F.relu(y) if number else y, style)
         return x + y
 
 
-class StyleNetwork(nn.Module):
-    """Repaints pictures in a style, or in a mixture of styles.
+class Blocks(nn.ModuleList):
+    """Blocks one after the other, or none."""
 
-    The padding to a multiple of four and the crop back are part of the network, so that every
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """Keeps the shape (B, C, H, W)."""
+        for block in self:
+            x = block(x, style)
+        return x
+
+
+class Head(nn.Module):
+    """9×9 convolution to the colours, as in Johnson et al. 2016."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 3, 9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, C, H, W) to (B, 3, H, W)."""
+        y: Tensor = self.conv(F.pad(x, [4, 4, 4, 4], mode="reflect"))
+        return y
+
+
+class UpsampledHead(nn.Module):
+    """Nearest-neighbour resizing to twice the size, then a 5×5 convolution to the colours.
+
+    Where its input is even, so is its output: unlike a pixel shuffle it cannot draw a grid there.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 3, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (B, C, H, W) to (B, 3, 2·H, 2·W)."""
+        y: Tensor = self.conv(
+            F.interpolate(F.pad(x, [1, 1, 1, 1], mode="replicate"), scale_factor=2)
+        )
+        return y
+
+
+class StyleNetwork(nn.Module):
+    """Repaints pictures in a style, or in a mixture of styles, more or less strongly.
+
+    The weights of the styles add up to the strength. What they lack to 1 is the photograph: it has
+    a scale and a shift of its own in each normalisation, the first row, as if it were a style, and
+    it shines through, with (1 − strength)² of the colour. So a strength of 0 is the photograph
+    itself, and one above 1 goes on along the line that leads from the photograph to the style.
+
+    The padding to a multiple of the stride and the crop back are part of the network, so that every
     size from 16×16 up comes back as it went in, also from the exported graph.
     """
 
     SMALLEST_SIDE = 16
-    STRIDE = 4
 
     def __init__(self, config: StyleNetworkConfig) -> None:
         super().__init__()
         self.config = config
-        full, half, quarter = config.channels
-        styles = config.styles
-        self.stem = StyledConv(3, full, 9, styles)
-        self.down1 = StyledConv(full, half, 3, styles, stride=2)
-        self.down2 = StyledConv(half, quarter, 3, styles, stride=2)
-        self.blocks = nn.ModuleList(ResidualBlock(quarter, styles) for _ in range(config.blocks))
-        self.up1 = UpsampledConv(quarter, half, 3, styles)
-        self.up2 = UpsampledConv(half, full, 3, styles)
-        self.head = nn.Conv2d(full, 3, 9)
+        patch, channels = config.patch, config.channels
+        styles = 1 + config.styles  # the photograph is the first
+        self.stem = StyledConv(3 * patch**2, channels[0], 9 if patch == 1 else 3, styles)
+        pairs = list(itertools.pairwise(channels))
+        self.down = nn.ModuleList(StyledConv(a, b, 3, styles, stride=2) for a, b in pairs)
+        self.blocks = nn.ModuleList(
+            Blocks(Block(config.block, width, styles) for _ in range(count))
+            for width, count in zip(reversed(channels), reversed(config.blocks), strict=True)
+        )
+        self.up = nn.ModuleList(UpsampledConv(b, a, 3, styles) for a, b in reversed(pairs))
+        last = channels[0]
+        if patch == 4:
+            self.up.append(UpsampledConv(last, last // 2, 3, styles))
+            last //= 2
+        self.head = Head(last) if patch == 1 else UpsampledHead(last)
 
     def style_parameters(self) -> list[nn.Parameter]:
-        """The scales and shifts, (S, C) each: all that tells one style from another."""
+        """The scales and shifts, (1 + S, C) each: all that tells one style from another."""
         norms = [module for module in self.modules() if isinstance(module, ConditionalInstanceNorm)]
         return [parameter for norm in norms for parameter in (norm.scale, norm.shift)]
 
@@ -138,25 +237,44 @@ class StyleNetwork(nn.Module):
         of_styles = {id(parameter) for parameter in self.style_parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in of_styles]
 
+    def with_another_style(self) -> "StyleNetwork":
+        """A copy with one more style, the last, that begins as the mean of the others."""
+        wider = copy.deepcopy(self)
+        wider.config = replace(self.config, styles=self.config.styles + 1)
+        for norm in wider.modules():
+            if isinstance(norm, ConditionalInstanceNorm):
+                norm.scale = _with_mean_of_styles(norm.scale)
+                norm.shift = _with_mean_of_styles(norm.shift)
+        return wider
+
     def forward(self, image: Tensor, style: Tensor) -> Tensor:
         """Repaints a batch.
 
         Args:
             image: (B, 3, H, W), RGB in 0..1, H and W at least 16.
-            style: (B, S), one weight a style; a one-hot row is that style alone.
+            style: (B, S), one weight a style; a one-hot row is that style alone, at full strength.
 
         Returns:
             (B, 3, H, W), RGB in 0..1.
         """
         height, width = image.shape[-2:]
-        bottom, right = -height % self.STRIDE, -width % self.STRIDE
-        x = F.pad(image, [0, right, 0, bottom], mode="reflect")  # H and W: multiples of 4
-        x = F.relu(self.stem(x * 2 - 1, style))  # (B, full, H, W)
-        x = F.relu(self.down1(x, style))  # (B, half, H/2, W/2)
-        x = F.relu(self.down2(x, style))  # (B, quarter, H/4, W/4)
-        for block in self.blocks:
-            x = block(x, style)
-        x = F.relu(self.up1(x, style))  # (B, half, H/2, W/2)
-        x = F.relu(self.up2(x, style))  # (B, full, H, W)
-        x = self.head(F.pad(x, [4, 4, 4, 4], mode="reflect"))  # (B, 3, H, W)
-        return torch.sigmoid(x.float())[:, :, :height, :width]
+        bottom, right = -height % self.config.stride, -width % self.config.stride
+        lacking = 1 - style.sum(dim=1, keepdim=True)  # (B, 1)
+        style = torch.cat([lacking, style], dim=1)  # (B, 1 + S)
+        x = F.pad(image, [0, right, 0, bottom], mode="reflect")  # H and W: multiples of the stride
+        x = F.pixel_unshuffle(x * 2 - 1, self.config.patch)  # (B, 3·patch², H/patch, W/patch)
+        x = F.relu(self.stem(x, style))  # (B, channels[0], H/patch, W/patch)
+        for down in self.down:
+            x = F.relu(down(x, style))
+        for number, blocks in enumerate(self.blocks):
+            x = blocks(x, style)
+            if number < len(self.up):
+                x = F.relu(self.up[number](x, style))
+        painted = torch.sigmoid(self.head(x).float())[:, :, :height, :width]  # (B, 3, H, W)
+        through = lacking.clamp(0, 1).square()[:, :, None, None]
+        return painted + through * (image - painted)
+
+
+def _with_mean_of_styles(rows: nn.Parameter) -> nn.Parameter:
+    mean = rows[1:].mean(dim=0, keepdim=True)  # the first row is the photograph
+    return nn.Parameter(torch.cat([rows, mean]).detach())

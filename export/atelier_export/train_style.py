@@ -1,17 +1,22 @@
 """Training of the style network against the perceptual loss (Johnson et al. 2016, section 3).
 
-    photograph p, style s  →  o = network(p, s)  →  VGG-19
-    loss = a·content(o, p) + b·style(o, painting[s]) + c·variation(o)
+    photograph p, style s, strength t  →  o = network(p, t·s)  →  VGG-19
+    loss = a·content(o, p) + b·t²·style(o, painting[s]) + c·variation(o) + d·calm(network, p, t·s)
+
+Most strengths are 1. The others teach the network what lies between the photograph and the style,
+and a little beyond; that the weights of the loss are an input of the network is the idea of
+Babaeizadeh and Ghiasi 2018 ("Adjustable Real-time Style Transfer", arXiv:1811.08560).
 
 Everything random is a function of the seed and the step, so a training that was killed goes on
 from its last saved state as if nothing had happened.
 """
 
-import json
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,121 +24,90 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from atelier_export.checkpoint import StyleCheckpoint, save_style_checkpoint
+from atelier_export.calm import Move, calm_distance, with_noise
+from atelier_export.checkpoint import (
+    StyleCheckpoint,
+    load_style_checkpoint,
+    save_style_checkpoint,
+)
+from atelier_export.contents import Contents
 from atelier_export.losses import PerceptualLoss
 from atelier_export.manifest import sha256
 from atelier_export.pictures import (
     Picture,
     RandomCrops,
     find_pictures,
+    inner,
     resize_short_side,
     to_tensor,
 )
 from atelier_export.sheets import plot_losses
 from atelier_export.style_names import check_style_names
-from atelier_export.style_network import StyleNetwork, StyleNetworkConfig
-from atelier_export.style_quality import measure_quality, sample_sheet
+from atelier_export.style_network import StyleNetwork
+from atelier_export.style_networks import style_network_config
+from atelier_export.style_quality import sample_sheet
+from atelier_export.style_training import StyleTraining, split
 from atelier_export.training_state import TrainingState
 from atelier_export.vgg import VGG19
 
 _log = logging.getLogger(__name__)
 
 CHECKPOINT = "style.safetensors"
-FEWEST_STEPS = 20
-"""Fewer leave the schedule no step to rise in."""
+STRONGEST = 1.5
 _STATE = "state.pt"
-_TERMS = ("content", "style", "variation")
+_TERMS = ("content", "style", "variation", "calm")
 _SHEET_PHOTOGRAPHS = 4
 
 
 @dataclass(frozen=True)
-class StyleTraining:
-    """The settings of a training; each has an effect on the weights.
+class Inputs:
+    """What a training reads.
 
     Attributes:
-        steps: Updates of the weights.
-        batch: Photographs an update, each with a style drawn at random.
-        side: Side of the square crops in pixels.
-        style_side: Shorter side of the paintings in pixels: the scale of the strokes.
-        content_weight: Weight a of the content distance.
-        style_weight: Weight b of the style distance.
-        variation_weight: Weight c of the total variation.
-        learning_rate: Peak of Adam's one-cycle schedule (Smith & Topin 2018), for convolutions.
-        style_learning_rate: The same for the scales and shifts, which alone tell styles apart and
-            each of which learns from a share of the photographs only.
-        gradient_norm: Norm to which gradients are clipped.
-        held_out: Every so manieth photograph, by name, is kept for the evaluation.
-        channels: Channels of the network at full, half and quarter resolution.
-        blocks: Residual blocks of the network.
-        seed: Seed of weights, crops and styles.
+        photographs: Folder or uncompressed tar archive of photographs.
+        paintings: One picture a style; the file's name without suffix names the style.
+        vgg: Weights of the loss network, see `VGG19.load`.
     """
 
-    steps: int = 4000
-    batch: int = 2
-    side: int = 256
-    style_side: int = 384
-    content_weight: float = 1.0
-    style_weight: float = 10.0
-    variation_weight: float = 0.2
-    learning_rate: float = 1e-3
-    style_learning_rate: float = 5e-3
-    gradient_norm: float = 1.0
-    held_out: int = 20
-    channels: tuple[int, int, int] = (32, 64, 128)
-    blocks: int = 5
-    seed: int = 0
+    photographs: Path
+    paintings: list[Path]
+    vgg: Path
 
-    def __post_init__(self) -> None:
-        """Refuses a training too short for its schedule; raises ValueError."""
-        if self.steps < FEWEST_STEPS:
-            raise ValueError(f"{self.steps} steps are too few: the schedule needs {FEWEST_STEPS}")
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The names of the paintings."""
+        return tuple(painting.stem for painting in self.paintings)
 
 
 @dataclass(frozen=True)
-class Reporting:
-    """How often a training reports, in steps; without effect on the weights."""
+class Machine:
+    """Where a training runs and how often it reports; without effect on the weights.
 
+    Attributes:
+        device: A torch device; convolutions run in bfloat16 there.
+        workers: Processes that decode photographs; 0 decodes between the steps.
+        log_every: Steps from one line of the log to the next.
+        save_every: Steps from one saved state to the next.
+        sample_every: Steps from one sample sheet to the next.
+    """
+
+    device: str = "cpu"
+    workers: int = 0
     log_every: int = 10
     save_every: int = 100
     sample_every: int = 500
 
 
-def split(photographs: list[Picture], held_out: int) -> tuple[list[Picture], list[Picture]]:
-    """Photographs to train on, and every `held_out`th to evaluate on.
-
-    Raises:
-        ValueError: Too few photographs for both.
-    """
-    if held_out < 2 or len(photographs) < held_out:
-        raise ValueError(
-            f"{len(photographs)} photographs cannot be split with every {held_out}th held out; "
-            "give more photographs or a smaller number from 2 up"
-        )
-    kept = photographs[held_out - 1 :: held_out]
-    return [photograph for photograph in photographs if photograph not in kept], kept
-
-
 def train_style(
-    photographs: Path,
-    paintings: list[Path],
-    vgg: Path,
-    output: Path,
-    settings: StyleTraining,
-    device: str = "cpu",
-    workers: int = 0,
-    reporting: Reporting | None = None,
+    inputs: Inputs, output: Path, settings: StyleTraining, machine: Machine | None = None
 ) -> Path:
     """Trains a network on paintings, or goes on with a training that was interrupted.
 
     Args:
-        photographs: Folder or uncompressed tar archive of photographs.
-        paintings: One picture a style; the file's name without suffix names the style.
-        vgg: Weights of the loss network, see `VGG19.load`.
+        inputs: What to learn from.
         output: Folder for the state, the curves, the samples, and in the end the checkpoint.
         settings: What to train.
-        device: A torch device; convolutions run in bfloat16 there.
-        workers: Processes that decode photographs; 0 decodes between the steps.
-        reporting: How often to report.
+        machine: Where, and how often to report.
 
     Returns:
         The checkpoint's path.
@@ -142,80 +116,193 @@ def train_style(
         FileNotFoundError: An input does not exist.
         ValueError: An input cannot be used, or `output` holds a training with other settings.
     """
-    reporting = reporting or Reporting()
-    styles = tuple(painting.stem for painting in paintings)
+    styles = inputs.styles
     check_style_names(styles)
-    pictures = find_pictures(photographs)
+    torch.manual_seed(settings.seed)
+    network = StyleNetwork(style_network_config(settings.network, len(styles)))
+    return _train(network, styles, inputs, output, settings, machine or Machine(), {})
+
+
+def add_style(
+    checkpoint: Path,
+    inputs: Inputs,
+    output: Path,
+    settings: StyleTraining,
+    machine: Machine | None = None,
+) -> Path:
+    """Teaches a trained network one more style, by a scale and a shift a channel alone.
+
+    Everything that the network had learnt before stays as it was to the bit, and with it what it
+    paints in the other styles (Dumoulin et al. 2017, section 3.2).
+
+    Args:
+        checkpoint: The trained network.
+        inputs: What to learn from: one painting.
+        output: Folder for the state, the curves, the samples, and in the end the checkpoint.
+        settings: How to train; the network's shape is the checkpoint's.
+        machine: Where, and how often to report.
+
+    Returns:
+        The new checkpoint's path.
+
+    Raises:
+        FileNotFoundError: An input does not exist.
+        ValueError: An input cannot be used, the network has a style of this name already, or
+            `output` holds a training with other settings.
+    """
+    before = load_style_checkpoint(checkpoint)
+    styles = (*before.styles, *inputs.styles)
+    check_style_names(styles)
+    network = before.network.with_another_style().train()
+    network.requires_grad_(False)
+    for parameter in network.style_parameters():
+        parameter.requires_grad_()
+        parameter.register_hook(_last_row)  # type: ignore[no-untyped-call]
+    origin = {"added_to": {"sha256": sha256(checkpoint.read_bytes()), **before.training}}
+    return _train(network, styles, inputs, output, settings, machine or Machine(), origin)
+
+
+def _last_row(gradient: Tensor) -> Tensor:
+    # Adam leaves what has never had a gradient as it was, to the bit.
+    masked = torch.zeros_like(gradient)
+    masked[-1] = gradient[-1]
+    return masked
+
+
+def _train(
+    network: StyleNetwork,
+    styles: tuple[str, ...],
+    inputs: Inputs,
+    output: Path,
+    settings: StyleTraining,
+    machine: Machine,
+    origin: dict[str, Any],
+) -> Path:
+    """Trains what requires a gradient in `network`, on the paintings of the last `styles`."""
+    pictures = find_pictures(inputs.photographs)
     training, held_out = split(pictures, settings.held_out)
+    device = torch.device(machine.device)
     perceptual_loss = PerceptualLoss(
-        VGG19.load(vgg).to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        VGG19.load(inputs.vgg).to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         [
             to_tensor(resize_short_side(Image.open(path).convert("RGB"), settings.style_side))
-            for path in paintings
+            for path in inputs.paintings
         ],
     )
-
-    torch.manual_seed(settings.seed)
-    config = StyleNetworkConfig(len(styles), settings.channels, settings.blocks)
-    network = StyleNetwork(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    of_styles, shared = network.style_parameters(), network.shared_parameters()
-    optimizer = torch.optim.Adam([{"params": shared}, {"params": of_styles}])
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        [settings.learning_rate, settings.style_learning_rate],
-        total_steps=settings.steps,
-        pct_start=0.1,
-    )
-    data = {
+    network.to(device).train()
+    groups = [
+        (network.shared_parameters(), settings.learning_rate),
+        (network.style_parameters(), settings.style_learning_rate),
+    ]
+    groups = [(group, rate) for group, rate in groups if group[0].requires_grad]
+    optimizer = torch.optim.Adam([{"params": group, "lr": rate} for group, rate in groups])
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, settings.pace)
+    made_from = {
+        **origin,
         "styles": styles,
-        "paintings": [sha256(path.read_bytes()) for path in paintings],
+        "paintings": [sha256(path.read_bytes()) for path in inputs.paintings],
         "photographs": sha256(repr([(each.name, each.size) for each in pictures]).encode()),
-        "vgg": sha256(vgg.read_bytes()),
+        "vgg": sha256(inputs.vgg.read_bytes()),
     }
-    state = TrainingState(network, optimizer, schedule, {**data, **asdict(settings)})
+    state = TrainingState(network, optimizer, schedule, {**made_from, **asdict(settings)})
     output.mkdir(parents=True, exist_ok=True)
     state.load(output / _STATE)
 
-    crops = RandomCrops(training, settings.side, settings.steps * settings.batch, settings.seed)
-    remaining = range(state.step * settings.batch, settings.steps * settings.batch)
-    loader = DataLoader(crops, settings.batch, sampler=remaining, num_workers=workers)
+    objective = _Objective(network, perceptual_loss, len(styles), settings)
     progress = _Progress(state, settings.steps)
     size = sum(parameter.numel() for parameter in network.parameters())
     _log.info("%d parameters, %s; from step %d on %s", size, ", ".join(styles), state.step, device)
-    for batch in loader:
-        photograph = batch.to(device, memory_format=torch.channels_last)
-        random = np.random.default_rng((settings.seed, state.step))
-        chosen = torch.from_numpy(random.integers(len(styles), size=len(batch))).to(device)
-        with torch.autocast(photograph.device.type, torch.bfloat16):
-            painted = network(photograph, torch.eye(len(styles), device=device)[chosen])
-            distances = perceptual_loss(painted, photograph, chosen)
-        loss = (
-            settings.content_weight * distances.content
-            + settings.style_weight * distances.style
-            + settings.variation_weight * distances.variation
-        ).mean()
+    for places, crops in _batches(training, state.step, settings, machine.workers):
+        loss, terms = objective(state.step, places, crops.to(device))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_norm)
         optimizer.step()
         schedule.step()
 
         state.step += 1
-        progress.add(distances.content, distances.style, distances.variation)
+        progress.add(terms)
         last = state.step == settings.steps
-        if last or state.step % reporting.log_every == 0:
+        if last or state.step % machine.log_every == 0:
             progress.report()
-        if last or state.step % reporting.save_every == 0:
+        if last or state.step % machine.save_every == 0:
             state.save(output / _STATE)
             plot_losses(state.history, output / "loss.png")
-        if last or state.step % reporting.sample_every == 0:
+        if last or state.step % machine.sample_every == 0:
             sheet = sample_sheet(network, held_out[:_SHEET_PHOTOGRAPHS], styles, settings.side)
             sheet.save(output / f"samples-{state.step:06}.jpg", quality=90)
 
-    quality = measure_quality(network, perceptual_loss, held_out, styles, settings.side)
-    (output / "quality.json").write_text(json.dumps(quality, indent=2) + "\n")
-    save_style_checkpoint(output / CHECKPOINT, StyleCheckpoint(network, styles, asdict(settings)))
+    checkpoint = StyleCheckpoint(network, styles, {**origin, **asdict(settings)})
+    save_style_checkpoint(output / CHECKPOINT, checkpoint)
     return output / CHECKPOINT
+
+
+def _batches(
+    pictures: list[Picture], first: int, settings: StyleTraining, workers: int
+) -> Iterator[tuple[list[int], Tensor]]:
+    """The crops of each step from the step `first` on, with their numbers."""
+    outer = settings.side + 2 * settings.margin + settings.farthest_move
+    crops = RandomCrops(pictures, outer, settings.crops, settings.seed)
+    draws = range(first * settings.batch, settings.steps * settings.batch)
+    places = [draw % settings.crops for draw in draws]
+    loader = DataLoader(crops, settings.batch, sampler=places, num_workers=workers)
+    for step, batch in enumerate(loader):
+        yield places[step * settings.batch : (step + 1) * settings.batch], batch
+
+
+class _Objective:
+    """The loss of a step, and the terms that it is made of."""
+
+    def __init__(
+        self,
+        network: StyleNetwork,
+        perceptual_loss: PerceptualLoss,
+        styles: int,
+        settings: StyleTraining,
+    ) -> None:
+        self._network = network
+        self._perceptual_loss = perceptual_loss
+        self._contents = Contents(perceptual_loss)
+        self._styles = styles
+        self._settings = settings
+
+    def __call__(self, step: int, places: list[int], crops: Tensor) -> tuple[Tensor, Tensor]:
+        """Paints crops (B, 3, H, W) and returns the loss and the terms, (B, 4).
+
+        The terms are those of pictures painted at full strength, nan for the others.
+        """
+        settings, device = self._settings, crops.device
+        random = np.random.default_rng((settings.seed, step))
+        taught = len(self._perceptual_loss.targets[0])
+        chosen = torch.from_numpy(random.integers(taught, size=len(crops))).to(device)
+        varied = random.random(len(crops)) < settings.varied
+        strengths = np.where(varied, random.uniform(0, STRONGEST, len(crops)), 1)
+        strength = torch.from_numpy(strengths).float().to(device)
+        rows = torch.eye(self._styles, device=device)[chosen + self._styles - taught]
+        style = rows * strength[:, None]
+
+        side, margin = settings.side + 2 * settings.margin, settings.margin
+        down, right = random.integers(settings.farthest_move, size=2, endpoint=True)
+        move = Move(int(down), int(right))
+        first, moved = move.views(crops, side)
+        with torch.autocast(device.type, torch.bfloat16):
+            content = self._contents(places, inner(first, margin))
+            painted = inner(self._network(first, style), margin)
+            distances = self._perceptual_loss(painted, content, chosen)
+            calm = torch.zeros_like(distances.content)
+            if settings.calm_weight:
+                # Of each batch one picture, to save time.
+                noisy = with_noise(moved[:1], torch.Generator().manual_seed(step))
+                again = inner(self._network(noisy, style[:1]), margin)
+                calm = calm_distance(painted[:1], again, move).expand(len(crops))
+        loss = (
+            settings.content_weight * distances.content
+            + settings.style_weight * strength.square() * distances.style
+            + settings.variation_weight * distances.variation
+            + settings.calm_weight * calm
+        ).mean()
+        terms = torch.stack([distances.content, distances.style, distances.variation, calm], dim=1)
+        return loss, terms.detach().masked_fill(strength[:, None] != 1, torch.nan)
 
 
 class _Progress:
@@ -228,17 +315,18 @@ class _Progress:
         self._started = time.monotonic()
         self._terms: list[Tensor] = []
 
-    def add(self, *terms: Tensor) -> None:
+    def add(self, terms: Tensor) -> None:
         # Kept as tensors: reading a number would make a GPU wait for every step.
-        self._terms.append(torch.stack([term.detach().mean() for term in terms]))
+        self._terms.append(terms)
 
     def report(self) -> None:
-        means = torch.stack(self._terms).mean(dim=0).tolist()
+        means = torch.cat(self._terms).nanmean(dim=0).tolist()
         self._terms.clear()
         step = self._state.step
         self._state.history.append({"step": step, **dict(zip(_TERMS, means, strict=True))})
         pace = (time.monotonic() - self._started) / (step - self._first)
         _log.info(
-            "step %d/%d  content %.3f  style %.4f  variation %.3f  %.2f s/step, %.0f min left",
+            "step %d/%d  content %.3f  style %.4f  variation %.3f  calm %.4f  %.2f s/step, "
+            "%.0f min left",
             step, self._steps, *means, pace, pace * (self._steps - step) / 60,
         )  # fmt: skip

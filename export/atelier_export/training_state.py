@@ -23,7 +23,8 @@ class TrainingState:
             network: Its weights are saved and restored.
             optimizer: Likewise.
             schedule: Likewise.
-            settings: Everything that has an effect on the weights; must be the same to go on.
+            settings: Everything that has an effect on the weights; must be the same to go on, but
+                for `steps`, so that a training can be made longer.
         """
         self._parts: dict[str, Any] = {
             "network": network,
@@ -52,7 +53,11 @@ class TrainingState:
             return
         saved = torch.load(path, map_location="cpu", weights_only=True)
         before = saved["settings"]
-        other = [name for name, value in self._settings.items() if before.get(name) != value]
+        other = [
+            name
+            for name, value in self._settings.items()
+            if before.get(name) != value and name != "steps"
+        ]
         if other:
             raise ValueError(
                 f"{path.parent} holds a training with other settings: "

@@ -10,7 +10,7 @@ from atelier_export.style_network import StyleNetwork, StyleNetworkConfig
 
 @pytest.fixture
 def checkpoint() -> StyleCheckpoint:
-    network = StyleNetwork(StyleNetworkConfig(styles=2, channels=(4, 8, 8), blocks=1))
+    network = StyleNetwork(StyleNetworkConfig(styles=2, channels=(4, 8, 8), blocks=(0, 0, 1)))
     return StyleCheckpoint(network, ("red", "blue"), {"steps": 7, "loss": [1.5, 0.5]})
 
 
@@ -60,7 +60,7 @@ def test_a_truncated_file_is_refused(checkpoint, tmp_path):
 def test_another_safetensors_file_is_refused(metadata, tmp_path):
     file = tmp_path / "style.safetensors"
     save_file({"weight": torch.zeros(1)}, file, metadata)
-    with pytest.raises(ValueError, match="not 'atelier style network 1'"):
+    with pytest.raises(ValueError, match="not 'atelier style network 2'"):
         load_style_checkpoint(file)
 
 

@@ -31,7 +31,7 @@ SIZES = ((16, 16), (17, 31), (63, 48), (130, 190))
 def checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network with three random styles."""
     torch.manual_seed(0)
-    network = StyleNetwork(StyleNetworkConfig(styles=3, channels=(4, 8, 8), blocks=1))
+    network = StyleNetwork(StyleNetworkConfig(styles=3, channels=(4, 8, 8), blocks=(0, 0, 1)))
     for module in network.modules():
         if isinstance(module, ConditionalInstanceNorm):
             torch.nn.init.normal_(module.scale, 1, 0.3)
@@ -216,7 +216,13 @@ def test_the_repository_holds_model_configuration_and_manifest(repository, check
         "file": "small.safetensors",
         "sha256": hashlib.sha256(checkpoint_file.read_bytes()).hexdigest(),
     }
-    assert manifest["network"] == {"styles": 3, "channels": [4, 8, 8], "blocks": 1}
+    assert manifest["network"] == {
+        "styles": 3,
+        "patch": 1,
+        "channels": [4, 8, 8],
+        "blocks": [0, 0, 1],
+        "block": "residual",
+    }
     assert manifest["styles"] == ["red", "green", "blue"]
     assert manifest["measured"]["tools"]["onnxruntime"] == onnxruntime.__version__
     assert manifest["measured"]["parity_with_pytorch"]["largest_difference"] <= 1

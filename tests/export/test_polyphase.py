@@ -1,9 +1,19 @@
 import pytest
 import torch
-from torch import nn
 
-from atelier_export.polyphase import PolyphaseConv, PolyphaseUpsampledConv, rewrite_for_inference
-from atelier_export.style_network import StyleNetwork, StyleNetworkConfig, UpsampledConv
+from atelier_export.polyphase import (
+    PolyphaseHead,
+    PolyphaseUpsampledConv,
+    PolyphaseUpsampledHead,
+    rewrite_for_inference,
+)
+from atelier_export.style_network import (
+    Head,
+    StyleNetwork,
+    StyleNetworkConfig,
+    UpsampledConv,
+    UpsampledHead,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -11,12 +21,17 @@ def _seed():
     torch.manual_seed(0)
 
 
-@pytest.mark.parametrize("kernel", [3, 9])
-@pytest.mark.parametrize("bias", [True, False])
-def test_a_convolution_in_phases_is_the_convolution(kernel, bias):
-    conv = nn.Conv2d(4, 3, kernel, bias=bias)
-    x = torch.randn(2, 4, 19 + kernel, 25 + kernel)
-    torch.testing.assert_close(PolyphaseConv(conv)(x), conv(x))
+def test_a_head_in_phases_is_the_head():
+    head = Head(4)
+    x = torch.randn(2, 4, 20, 26)
+    torch.testing.assert_close(PolyphaseHead(head)(x), head(x))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 4)])
+def test_an_upsampled_head_in_phases_is_the_head(size):
+    head = UpsampledHead(4)
+    x = torch.randn(2, 4, *size)
+    torch.testing.assert_close(PolyphaseUpsampledHead(head)(x), head(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 4)])
@@ -28,8 +43,18 @@ def test_resizing_and_convolution_in_phases_are_the_two(size):
     )
 
 
-def test_the_network_computes_the_same_pictures_and_is_left_alone():
-    network = StyleNetwork(StyleNetworkConfig(styles=2, channels=(4, 8, 8), blocks=1)).eval()
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"channels": (4, 8, 8), "blocks": (0, 0, 1)},
+        {"patch": 2, "channels": (4, 8), "blocks": (1, 2)},
+        {"patch": 4, "channels": (8,), "blocks": (1,)},
+        {"patch": 4, "channels": (4, 8), "blocks": (0, 1), "block": "bottleneck"},
+        {"patch": 4, "channels": (8,), "blocks": (1,), "block": "separable"},
+    ],
+)
+def test_the_network_computes_the_same_pictures_and_is_left_alone(shape):
+    network = StyleNetwork(StyleNetworkConfig(styles=2, **shape)).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     image, style = torch.rand(2, 3, 37, 50), torch.rand(2, 2)
     fast = rewrite_for_inference(network)

@@ -1,13 +1,25 @@
+import copy
+
 import pytest
 import torch
 
-from atelier_export.style_network import ConditionalInstanceNorm, StyleNetwork, StyleNetworkConfig
+from atelier_export.style_network import (
+    BLOCKS,
+    Block,
+    ConditionalInstanceNorm,
+    StyleNetwork,
+    StyleNetworkConfig,
+)
 
 
 @pytest.fixture(scope="module")
 def network() -> StyleNetwork:
     torch.manual_seed(0)
-    network = StyleNetwork(StyleNetworkConfig(styles=3, channels=(4, 8, 8), blocks=1)).eval()
+    return _lively(StyleNetworkConfig(styles=3, patch=4, channels=(8,), blocks=(1,)))
+
+
+def _lively(config: StyleNetworkConfig) -> StyleNetwork:
+    network = StyleNetwork(config).eval()
     for module in network.modules():
         if isinstance(module, ConditionalInstanceNorm):
             torch.nn.init.normal_(module.scale, 1, 0.3)
@@ -16,7 +28,10 @@ def network() -> StyleNetwork:
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 31), (18, 64), (63, 16), (130, 190)])
-def test_every_size_comes_back_as_it_went_in(network, size):
+@pytest.mark.parametrize("patch", [1, 2, 4])
+@pytest.mark.parametrize("channels", [(8,), (4, 8)])
+def test_every_size_comes_back_as_it_went_in(size, patch, channels):
+    network = _lively(StyleNetworkConfig(3, patch, channels, blocks=(1,) * len(channels)))
     pictures = network(torch.rand(2, 3, *size), torch.eye(3)[:2])
     assert pictures.shape == (2, 3, *size)
     assert pictures.amin() >= 0
@@ -63,13 +78,66 @@ def test_normalisation_computes_in_float32():
     assert normalised.float().std(dim=(2, 3)).flatten().tolist() == pytest.approx([1, 1], abs=0.01)
 
 
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_a_block_begins_as_the_identity(kind):
+    x = torch.randn(2, 8, 6, 6)
+    torch.testing.assert_close(Block(kind, 8, styles=2)(x, torch.rand(2, 2)), x)
+
+
+def test_no_strength_is_the_photograph_to_the_bit(network):
+    image = torch.randint(0, 256, (2, 3, 37, 50)) / 255
+    levels = (network(image, torch.zeros(2, 3)) * 255).round()
+    assert torch.equal(levels, (image * 255).round())
+
+
+def test_strength_leads_from_the_photograph_to_the_style_and_beyond(network):
+    image, style = torch.rand(1, 3, 24, 24), torch.eye(3)[:1]
+    away = [
+        (network(image, strength * style) - image).abs().mean().item()
+        for strength in (0, 0.1, 0.4, 0.7, 1)
+    ]
+    assert away == sorted(away)
+    assert not torch.equal(network(image, 1.3 * style), network(image, style))
+
+
+def test_half_the_strength_is_the_mixture_with_the_photograph_s_own_style(network):
+    norms = [module for module in network.modules() if isinstance(module, ConditionalInstanceNorm)]
+    twin = copy.deepcopy(network)
+    for norm in (
+        module for module in twin.modules() if isinstance(module, ConditionalInstanceNorm)
+    ):
+        norm.scale.data[3], norm.shift.data[3] = norm.scale.data[0], norm.shift.data[0]
+    assert len(norms) > 2
+    image = torch.rand(1, 3, 24, 24)
+    half = network(image, torch.tensor([[0.5, 0.0, 0.0]]))
+    mixed = twin(image, torch.tensor([[0.5, 0.0, 0.5]]))
+    torch.testing.assert_close(half, mixed + 0.25 * (image - mixed))
+
+
+def test_another_style_begins_as_the_mean_and_leaves_the_others_as_they_were(network):
+    wider = network.with_another_style()
+    assert wider.config.styles == 4
+    image = torch.rand(1, 3, 24, 24)
+    for style in range(3):
+        one_hot = torch.eye(3)[[style]]
+        torch.testing.assert_close(
+            wider(image, torch.eye(4)[[style]]), network(image, one_hot), rtol=0, atol=0
+        )
+    mean = network(image, torch.full((1, 3), 1 / 3))
+    torch.testing.assert_close(wider(image, torch.eye(4)[3:]), mean, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"styles": 0}, "at least one style, not 0"),
-        ({"styles": 1, "channels": (32, 64)}, r"three positive numbers, not \(32, 64\)"),
-        ({"styles": 1, "channels": (32, 0, 64)}, "three positive numbers"),
-        ({"styles": 1, "blocks": -1}, "0 or more, not -1"),
+        ({"styles": 1, "patch": 3}, "patch must be 1, 2 or 4, not 3"),
+        ({"styles": 1, "channels": ()}, r"numbers from 2 up, not \(\)"),
+        ({"styles": 1, "channels": (32, 1, 64)}, "numbers from 2 up"),
+        ({"styles": 1, "patch": 4, "channels": (8, 8, 8)}, "by 16; pictures of 16 pixels bear 8"),
+        ({"styles": 1, "blocks": (0, 0, -1)}, "3 numbers from 0 up"),
+        ({"styles": 1, "blocks": (5,)}, r"3 numbers .* not \(5,\)"),
+        ({"styles": 1, "block": "dense"}, "residual, bottleneck, separable, not 'dense'"),
     ],
 )
 def test_impossible_networks_are_refused(fields, message):

@@ -1,0 +1,98 @@
+"""The terms of the loss for what a network painted."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from atelier_export.held_out import HeldOut, as_tensor
+from atelier_export.losses import PerceptualLoss
+from atelier_export.paint import LossWeights
+from atelier_export.published_style import Pixels
+
+_log = logging.getLogger(__name__)
+
+TERMS = ("content", "style", "variation", "loss", "photograph_style")
+
+
+@dataclass(frozen=True)
+class PaintedDistances:
+    """What was measured for one photograph in one style, see `losses`.
+
+    Attributes:
+        photograph: Its name.
+        painting: The style's name.
+        content: Content distance.
+        style: Style distance.
+        variation: Total variation.
+        loss: The weighted sum of these.
+        photograph_style: Style distance of the photograph itself.
+    """
+
+    photograph: str
+    painting: str
+    content: float
+    style: float
+    variation: float
+    loss: float
+    photograph_style: float
+
+
+@torch.no_grad()
+def measure_distances(
+    network: Callable[[Pixels, str], Pixels],
+    perceptual_loss: PerceptualLoss,
+    photographs: Sequence[HeldOut],
+    styles: Sequence[str],
+    weights: LossWeights,
+) -> list[PaintedDistances]:
+    """Measures every photograph in every style, in float32.
+
+    Args:
+        network: Repaints a picture in the style of a name.
+        perceptual_loss: Knows the paintings, in the order of `styles`.
+        photographs: What is repainted.
+        styles: The names.
+        weights: Of the sum.
+    """
+    measured = []
+    for place, photograph in enumerate(photographs, start=1):
+        content = perceptual_loss.content(photograph.tensor)
+        for number, style in enumerate(styles):
+            chosen = torch.tensor([number])
+            painted = as_tensor(network(photograph.pixels, style))
+            distances = perceptual_loss(painted, content, chosen)
+            itself = perceptual_loss(photograph.tensor, content, chosen)
+            measured.append(
+                PaintedDistances(
+                    photograph.name,
+                    style,
+                    distances.content.item(),
+                    distances.style.item(),
+                    distances.variation.item(),
+                    weights.total(distances).item(),
+                    itself.style.item(),
+                )
+            )
+        _log.info("distances: photograph %d of %d", place, len(photographs))
+    return measured
+
+
+def summarise_distances(measured: Sequence[PaintedDistances]) -> dict[str, Any]:
+    """Means for each style under `styles`, over all under `all`; and what they were made of."""
+    styles = dict.fromkeys(each.painting for each in measured)
+    return {
+        "styles": {
+            style: _means(each for each in measured if each.painting == style) for style in styles
+        },
+        "all": _means(measured),
+        "pictures": [asdict(each) for each in measured],
+    }
+
+
+def _means(measured: Iterable[PaintedDistances]) -> dict[str, float]:
+    rows = [asdict(each) for each in measured]
+    return {term: fmean(row[term] for row in rows) for term in TERMS}

@@ -86,7 +86,7 @@ def evaluate_style(
         paintings: Folder with a picture for every style, named like it.
         vgg: Weights of the loss network, see `VGG19.load`.
         curves: File in which curves of the optimisation are kept, see `CurveFile`. They do not
-            depend on the network, so the next evaluation takes no more than a minute.
+            depend on the network, so they serve the next evaluation too.
         settings: How to evaluate.
         styles: Names of the styles to evaluate; without any, all that the network has.
 

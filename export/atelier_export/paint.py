@@ -8,7 +8,7 @@ network is measured against.
 The variable is unbounded and the loss sees it clamped to 0..1, so that the loss told is that of
 the picture that can be saved, and no step is cut short behind the optimizer's back, from which
 L-BFGS would learn a wrong curvature. A clamped value gets no gradient, so a weak pull brings it
-back to the bound, where it gets one again. In a comparison over 150 evaluations this ended lower
+back to the bound, where it gets one again. Compared after 50 to 150 evaluations this came lower
 than a sigmoid, than the clamp alone, and than no bound but a clamp in the end.
 """
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from atelier_export.held_out import HeldOut, as_tensor
-from atelier_export.losses import PerceptualLoss
+from atelier_export.losses import STYLE_LAYERS, PerceptualLoss, gram_matrix, style_distance
 from atelier_export.paint import LossWeights
 from atelier_export.published_style import Pixels
 
@@ -61,11 +61,11 @@ def measure_distances(
     measured = []
     for place, photograph in enumerate(photographs, start=1):
         content = perceptual_loss.content(photograph.tensor)
+        itself = _style_distances(perceptual_loss, photograph)
         for number, style in enumerate(styles):
             chosen = torch.tensor([number])
             painted = as_tensor(network(photograph.pixels, style))
             distances = perceptual_loss(painted, content, chosen)
-            itself = perceptual_loss(photograph.tensor, content, chosen)
             measured.append(
                 PaintedDistances(
                     photograph.name,
@@ -74,11 +74,20 @@ def measure_distances(
                     distances.style.item(),
                     distances.variation.item(),
                     weights.total(distances).item(),
-                    itself.style.item(),
+                    itself[number],
                 )
             )
         _log.info("distances: photograph %d of %d", place, len(photographs))
     return measured
+
+
+def _style_distances(perceptual_loss: PerceptualLoss, photograph: HeldOut) -> list[float]:
+    """How far the photograph itself is from every painting; its Gram matrices serve for all."""
+    features = perceptual_loss.vgg(photograph.tensor, STYLE_LAYERS)
+    styles = len(perceptual_loss.targets[0])
+    grams = [gram_matrix(features[layer]).expand(styles, -1, -1) for layer in STYLE_LAYERS]
+    distances: list[float] = style_distance(grams, perceptual_loss.targets).tolist()
+    return distances
 
 
 def summarise_distances(measured: Sequence[PaintedDistances]) -> dict[str, Any]:

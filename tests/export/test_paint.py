@@ -103,8 +103,14 @@ def test_evaluations_are_counted_and_not_made_twice(loss, photograph):
     assert QUICK.iterations < loss.calls < 2 * QUICK.iterations
 
 
-def test_lbfgs_does_not_climb(loss, photograph):
-    curve = losses(paint(loss, photograph, 0, replace(QUICK, iterations=15, start="noise")))
+@pytest.mark.parametrize(
+    ("start", "weights"),
+    [("photograph", LossWeights(0, 1, 0)), ("noise", LossWeights(0, 0, 1))],
+)
+def test_lbfgs_does_not_climb(loss, photograph, start, weights):
+    # Whole steps, without a line search, would in either case.
+    settings = replace(QUICK, iterations=20, start=start, weights=weights)
+    curve = losses(paint(loss, photograph, 0, settings))
     assert all(after <= before * 1.0001 for before, after in itertools.pairwise(curve))
 
 
@@ -147,6 +153,13 @@ def test_weights_that_cannot_be_minimised_are_refused(loss, photograph):
         LossWeights(content=float("nan"))
     with pytest.raises(ValueError, match=r"the loss is (inf|nan); choose smaller weights"):
         list(paint(loss, photograph, 0, replace(QUICK, weights=LossWeights(style=3e38))))
+
+
+def test_luminance_weighs_the_colours():
+    red, green, blue = torch.eye(3)
+    colours = torch.stack([red, green, blue, red + green + blue], dim=1)[:, None]
+    expected = torch.tensor([0.299, 0.587, 0.114, 1]).expand(3, 1, 4)
+    torch.testing.assert_close(luminance(colours), expected)
 
 
 def test_luminance_alone_is_exchanged(photograph):

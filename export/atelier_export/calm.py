@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-NOISE = 2 / 255
-"""Largest noise, about that of a good camera."""
+NOISE = 2
+"""Largest noise in levels of 255, about that of a good camera."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Move:
 
 
 def with_noise(pictures: Tensor, random: torch.Generator) -> Tensor:
-    """Pictures in 0..1 with even noise of up to ±`NOISE`."""
+    """Pictures in 0..1 with even noise of up to ±`NOISE` levels."""
     noise = torch.rand(pictures.shape, generator=random).to(pictures.device)
-    return (pictures + NOISE * (2 * noise - 1)).clamp(0, 1)
+    return (pictures + NOISE / 255 * (2 * noise - 1)).clamp(0, 1)
 
 
 def calm_distance(first: Tensor, moved: Tensor, move: Move) -> Tensor:

@@ -12,9 +12,11 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from atelier_export.replacing import replacing
 from atelier_export.style_network import StyleNetwork, StyleNetworkConfig
 
 _KIND = "atelier style network 2"
+_REMEDY = "`atelier train style` writes checkpoints"
 
 
 @dataclass(frozen=True)
@@ -25,19 +27,18 @@ class StyleCheckpoint:
     styles: tuple[str, ...]
     training: dict[str, Any]
 
+    def __post_init__(self) -> None:
+        """Refuses names that are not as many as the network's styles; raises ValueError."""
+        names, styles = len(self.styles), self.network.config.styles
+        if names != styles:
+            raise ValueError(f"{names} names for a network of {styles} styles")
+
 
 def save_style_checkpoint(path: Path, checkpoint: StyleCheckpoint) -> None:
-    """Writes a checkpoint atomically, in float32.
-
-    Raises:
-        ValueError: The number of names is not the network's number of styles.
-    """
-    config = checkpoint.network.config
-    if len(checkpoint.styles) != config.styles:
-        raise ValueError(f"{len(checkpoint.styles)} names for a network of {config.styles} styles")
+    """Writes a checkpoint atomically, in float32; raises OSError if it cannot."""
     metadata = {
         "kind": _KIND,
-        "network": json.dumps(asdict(config)),
+        "network": json.dumps(asdict(checkpoint.network.config)),
         "styles": json.dumps(checkpoint.styles),
         "training": json.dumps(checkpoint.training, sort_keys=True),
     }
@@ -46,9 +47,8 @@ def save_style_checkpoint(path: Path, checkpoint: StyleCheckpoint) -> None:
         for name, value in checkpoint.network.state_dict().items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    save_file(weights, partial, metadata)
-    partial.replace(path)
+    with replacing(path) as partial:
+        save_file(weights, partial, metadata)
 
 
 def load_style_checkpoint(path: Path) -> StyleCheckpoint:
@@ -59,21 +59,23 @@ def load_style_checkpoint(path: Path) -> StyleCheckpoint:
         ValueError: The file is not a checkpoint of a style network.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; `atelier train style` writes checkpoints")
+        trouble = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{path} {trouble}; {_REMEDY}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file: {error}") from error
+        raise ValueError(f"{path} is not a safetensors file: {error}; {_REMEDY}") from error
     if metadata.get("kind") != _KIND:
-        raise ValueError(f"{path} is {metadata.get('kind') or 'no checkpoint'!r}, not {_KIND!r}")
+        kind = metadata.get("kind") or "no checkpoint"
+        raise ValueError(f"{path} is {kind!r}, not {_KIND!r}; {_REMEDY}")
     try:
         fields = json.loads(metadata["network"])
         fields |= {name: tuple(fields[name]) for name in ("channels", "blocks")}
         network = StyleNetwork(StyleNetworkConfig(**fields))
         network.load_state_dict(weights)
         styles, training = json.loads(metadata["styles"]), json.loads(metadata["training"])
+        return StyleCheckpoint(network.eval(), tuple(styles), training)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} does not hold the network that it describes: {error}") from error
-    return StyleCheckpoint(network.eval(), tuple(styles), training)

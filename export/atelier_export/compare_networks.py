@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from atelier_export.checkpoint import load_style_checkpoint
+from atelier_export.checkpoint import StyleCheckpoint, load_style_checkpoint
 from atelier_export.held_out import HeldOut
 from atelier_export.losses import PerceptualLoss
 from atelier_export.network_cost import milliseconds, multiply_adds
@@ -63,19 +63,30 @@ def compare_networks(
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
-        ValueError: A file is no checkpoint, or the networks have different styles.
+        ValueError: A file is no checkpoint, two lie in folders of one name, or the networks have
+            different styles.
     """
-    loaded = {path.resolve().parent.name: load_style_checkpoint(path) for path in checkpoints}
-    styles = {checkpoint.styles for checkpoint in loaded.values()}
-    if len(loaded) < len(checkpoints) or len(styles) != 1:
-        raise ValueError("networks are compared in the same styles and from folders of their own")
-    (names,) = styles
+    loaded: dict[str, StyleCheckpoint] = {}
+    for path in checkpoints:
+        name = path.resolve().parent.name
+        if name in loaded:
+            raise ValueError(
+                f"two checkpoints lie in a folder called {name!r}; their folders name the networks"
+            )
+        loaded[name] = load_style_checkpoint(path)
+    baseline = next(iter(loaded))
+    names = loaded[baseline].styles
+    for name, checkpoint in loaded.items():
+        if checkpoint.styles != names:
+            raise ValueError(
+                f"{name} has the styles {', '.join(checkpoint.styles)}, {baseline} has "
+                f"{', '.join(names)}; compare networks of the same styles in the same order"
+            )
     graphs = {}
     for name, checkpoint in loaded.items():
         _log.info("exporting %s", name)
         graphs[name] = style_graph(checkpoint.network)
     times = {threads: milliseconds(graphs, threads, len(names)) for threads in THREADS}
-    baseline = next(iter(loaded))
     candidates = []
     for name, checkpoint in loaded.items():
         _log.info("painting with %s", name)

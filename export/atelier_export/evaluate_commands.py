@@ -1,11 +1,12 @@
 """The commands `atelier evaluate …`."""
 
 import json
-import logging
 from pathlib import Path
 from typing import Literal
 
 import click
+
+from atelier_export import options
 
 
 def _checked_starts(
@@ -27,21 +28,12 @@ def evaluate() -> None:
 
 @evaluate.command("style", context_settings={"show_default": True})
 @click.option(
-    "--model-repository", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    "--model-repository", type=options.FOLDER,
     default=Path("model_repository"), help="Where the model `style` is published.",
 )  # fmt: skip
-@click.option(
-    "--photographs", type=click.Path(path_type=Path, exists=True), required=True,
-    help="Folder or uncompressed tar archive of photographs.",
-)  # fmt: skip
-@click.option(
-    "--paintings", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True,
-    help="Folder with the painting of every style, named like it.",
-)  # fmt: skip
-@click.option(
-    "--vgg", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True,
-    help="Weights of VGG-19 conv1_1 to conv5_1 as safetensors (convX_Y.weight and .bias).",
-)  # fmt: skip
+@options.photographs
+@options.paintings
+@options.vgg
 @click.option(
     "-o", "--output", metavar="OUT", type=click.Path(path_type=Path, dir_okay=False), required=True,
     help="The JSON file to write.",
@@ -101,14 +93,17 @@ def evaluate_style_command(
     from atelier_export.evaluate_style import EvaluationSettings, evaluate_style
     from atelier_export.evaluation_tables import evaluation_tables
     from atelier_export.paint import LossWeights
+    from atelier_export.replacing import replacing
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    options.log_to_terminal()
     if not output.parent.is_dir():
         raise click.ClickException(f"{output}: there is no folder {str(output.parent)!r}")
+    curves = curves or output.with_name("curves.jsonl")
+    if curves.resolve() == output.resolve():
+        raise click.ClickException(f"{output} cannot hold the curves too; choose another --curves")
     try:
         result = evaluate_style(
-            model_repository, photographs, paintings, vgg,
-            curves or output.parent / "curves.jsonl",
+            model_repository, photographs, paintings, vgg, curves,
             EvaluationSettings(
                 side=side,
                 every=every,
@@ -122,31 +117,18 @@ def evaluate_style_command(
             ),
             styles.split(",") if styles else (),
         )  # fmt: skip
-        partial = output.with_name(f".{output.name}.partial")
-        partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        partial.replace(output)
+        with replacing(output) as partial:
+            partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(evaluation_tables(result))
 
 
 @evaluate.command("networks", context_settings={"show_default": True})
-@click.argument(
-    "checkpoints", metavar="CHECKPOINT…", nargs=-1, required=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-)  # fmt: skip
-@click.option(
-    "--photographs", type=click.Path(path_type=Path, exists=True), required=True,
-    help="Folder or uncompressed tar archive of photographs.",
-)  # fmt: skip
-@click.option(
-    "--paintings", type=click.Path(path_type=Path, exists=True, file_okay=False), required=True,
-    help="Folder with the painting of every style, named like it.",
-)  # fmt: skip
-@click.option(
-    "--vgg", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True,
-    help="Weights of VGG-19 conv1_1 to conv5_1 as safetensors (convX_Y.weight and .bias).",
-)  # fmt: skip
+@click.argument("checkpoints", metavar="CHECKPOINT…", nargs=-1, required=True, type=options.FILE)
+@options.photographs
+@options.paintings
+@options.vgg
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), required=True,
     help="Folder for front.json and front.png.",
@@ -173,20 +155,22 @@ def compare_networks_command(
         plot_front,
         save_comparison,
     )
-    from atelier_export.evaluate_style import EvaluationSettings, loss_of
+    from atelier_export.evaluate_style import EvaluationSettings
     from atelier_export.held_out import held_out_photographs
+    from atelier_export.losses import perceptual_loss_of
+    from atelier_export.pictures import find_paintings
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    options.log_to_terminal()
     settings = EvaluationSettings(side=side)
     try:
-        styles = load_style_checkpoint(checkpoints[0]).styles
+        output.mkdir(parents=True, exist_ok=True)
+        files = find_paintings(paintings, load_style_checkpoint(checkpoints[0]).styles)
         candidates = compare_networks(
             checkpoints,
-            loss_of(paintings, styles, vgg, settings.style_side),
+            perceptual_loss_of(files.values(), vgg, settings.style_side),
             held_out_photographs(photographs, settings.every, settings.side),
             settings.weights,
         )
-        output.mkdir(parents=True, exist_ok=True)
         save_comparison(candidates, output / "front.json")
         plot_front(candidates, output / "front.png")
     except (OSError, ValueError) as error:

@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 import PIL
 import torch
-from PIL import Image
 
+from atelier_export.calm import NOISE
 from atelier_export.held_out import held_out_photographs
-from atelier_export.losses import PerceptualLoss
+from atelier_export.losses import perceptual_loss_of
 from atelier_export.manifest import sha256
+from atelier_export.onnx_runtime import RUNTIME
 from atelier_export.optimisation_curves import CurveFile
 from atelier_export.paint import LossWeights, PaintSettings, Precision, Start
-from atelier_export.pictures import find_pictures, resize_short_side, to_tensor
-from atelier_export.published_style import RUNTIME, PublishedStyle
-from atelier_export.style_calm import BORDER, NOISE, measure_calm, summarise_calm
+from atelier_export.pictures import find_paintings
+from atelier_export.published_style import PublishedStyle
+from atelier_export.style_calm import BORDER, measure_calm, summarise_calm
 from atelier_export.style_distances import measure_distances, summarise_distances
 from atelier_export.style_worth import optimise, summarise_worth
-from atelier_export.vgg import VGG19
 
 _log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class EvaluationSettings:
     def __post_init__(self) -> None:
         """Refuses what cannot be measured; raises ValueError."""
         if self.side < 3 * BORDER:
-            raise ValueError(f"a side of {self.side} leaves nothing within {BORDER} pixels border")
+            raise ValueError(f"the side must be {3 * BORDER} pixels or more, not {self.side}")
 
 
 def evaluate_style(
@@ -104,10 +104,10 @@ def evaluate_style(
         raise ValueError(
             f"the network has no style {', '.join(unknown)}; it has {', '.join(network.styles)}"
         )
-    files = _find_paintings(paintings, styles)
+    files = find_paintings(paintings, styles)
     held_out = held_out_photographs(photographs, settings.every, settings.side)
     kept = CurveFile(curves)
-    perceptual_loss = loss_of(paintings, styles, vgg, settings.style_side)
+    perceptual_loss = perceptual_loss_of(files.values(), vgg, settings.style_side)
     identity = {
         "vgg": sha256(vgg.read_bytes()),
         "paintings": {style: sha256(file.read_bytes()) for style, file in files.items()},
@@ -146,37 +146,6 @@ def evaluate_style(
         "worth": summarise_worth(optimisations, distances, settings.iterations),
         "calm": summarise_calm(calm, unpainted),
     }
-
-
-def loss_of(paintings: Path, styles: Sequence[str], vgg: Path, style_side: int) -> PerceptualLoss:
-    """The loss of paintings by name, in the order of `styles`, as the training computes it.
-
-    Args:
-        paintings: Folder with a picture for every style, named like it.
-        styles: The names.
-        vgg: Weights of the loss network, see `VGG19.load`.
-        style_side: Shorter side of the paintings in pixels.
-
-    Raises:
-        OSError: A file cannot be read.
-        ValueError: A painting is missing, or `vgg` holds something else.
-    """
-    files = _find_paintings(paintings, styles).values()
-    return PerceptualLoss(
-        VGG19.load(vgg).to(memory_format=torch.channels_last),  # type: ignore[call-overload]
-        [
-            to_tensor(resize_short_side(Image.open(file).convert("RGB"), style_side))
-            for file in files
-        ],
-    )
-
-
-def _find_paintings(folder: Path, styles: Sequence[str]) -> dict[str, Path]:
-    files = {picture.file.stem: picture.file for picture in find_pictures(folder)}
-    for style in styles:
-        if style not in files:
-            raise ValueError(f"{folder} has no painting {style}; it has {', '.join(sorted(files))}")
-    return {style: files[style] for style in styles}
 
 
 def _versions() -> dict[str, str]:

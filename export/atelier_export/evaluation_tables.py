@@ -19,10 +19,11 @@ def _distances(result: dict[str, Any]) -> str:
          f"{means['photograph_style']:.3f}"]
         for name, means in _with_all(result["distances"])
     ]  # fmt: skip
+    photographs = _plural(len(result["data"]["photographs"]), "held-out photograph")
     return (
-        f"Mean distances over {len(result['data']['photographs'])} held-out photographs, their "
-        f"middle {settings['side']}×{settings['side']} pixels; the sum is {weights['content']:g} × "
-        f"content + {weights['style']:g} × style + {weights['variation']:g} × variation.\n\n"
+        f"Mean distances over {photographs}, the middle {settings['side']}×{settings['side']} "
+        f"pixels of each; the sum is {weights['content']:g} × content + {weights['style']:g} × "
+        f"style + {weights['variation']:g} × variation.\n\n"
         + _table(
             [
                 "style",
@@ -48,8 +49,8 @@ def _worth(result: dict[str, Any]) -> str:
         for name in names
     ]  # fmt: skip
     text = (
-        f"L-BFGS iterations of `atelier paint` to the network's sum, median over {photographs} "
-        f"photographs a style.\n\n"
+        f"L-BFGS iterations of `atelier paint` to the network's sum, median over "
+        f"{_plural(photographs, 'photograph')} a style.\n\n"
         + _table(["style", *(f"from {_start(start)}" for start in worth)], rows)
     )
     if any(row["iterations"] is None for start in worth.values() for row in start["pictures"]):
@@ -88,6 +89,10 @@ def _calm(result: dict[str, Any]) -> str:
 
 def _with_all(summary: dict[str, Any]) -> Iterable[tuple[str, Any]]:
     return [*summary["styles"].items(), ("all", summary["all"])]
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _start(start: str) -> str:

@@ -11,10 +11,11 @@ from atelier_export.checkpoint import StyleCheckpoint, load_style_checkpoint
 from atelier_export.manifest import Manifest, fingerprints, sha256
 from atelier_export.model_config import style_config
 from atelier_export.onnx_graph import style_graph
+from atelier_export.onnx_runtime import RUNTIME
 from atelier_export.parity import ParityCase, measure_parity
 from atelier_export.publish import CONFIG, Publication, RepositoryWriter
 
-TOOLS = ("torch", "onnx", "onnxscript", "onnxruntime")
+TOOLS = ("torch", "onnx", "onnxscript")
 
 
 def export_style(
@@ -32,7 +33,7 @@ def export_style(
         report: Told what happens, a line at a time.
 
     Raises:
-        FileNotFoundError: There is no such checkpoint.
+        OSError: There is no such checkpoint, or a file cannot be read or written.
         ValueError: It is not the checkpoint of a style network, or its names cannot be served.
         ParityError: ONNX Runtime does not give PyTorch's pictures; nothing was published.
         PublishError: The repository cannot take it; nothing was published.
@@ -75,7 +76,8 @@ def _describe(
         "styles": list(checkpoint.styles),
     }
     measured = {
-        "tools": {tool: installed_version(tool) for tool in TOOLS},
+        # ONNX Runtime speaks for itself: its distribution is called otherwise where there is a GPU.
+        "tools": {**{tool: installed_version(tool) for tool in TOOLS}, "onnxruntime": RUNTIME},
         "parity_with_pytorch": {
             "largest_difference": max(case.largest_difference for case in parity),
             "batches": [asdict(case) for case in parity],

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
+from PIL import Image
 from torch import Tensor
 
 from atelier_export.manifest import sha256
-from atelier_export.pictures import center_crop, find_pictures
-from atelier_export.published_style import Pixels
+from atelier_export.pictures import Pixels, center_crop, find_pictures, to_tensor
 from atelier_export.style_training import split
 
 
@@ -28,7 +27,7 @@ class HeldOut:
     @property
     def tensor(self) -> Tensor:
         """(1, 3, side, side) in 0..1."""
-        return as_tensor(self.pixels)
+        return to_tensor(Image.fromarray(self.pixels))[None]
 
     @property
     def sha256(self) -> str:
@@ -53,8 +52,3 @@ def held_out_photographs(photographs: Path, every: int, side: int) -> list[HeldO
     return [
         HeldOut(picture.name, np.asarray(center_crop(picture.read(), side))) for picture in chosen
     ]
-
-
-def as_tensor(pixels: Pixels) -> Tensor:
-    """A picture (H, W, 3) of 0..255 as (1, 3, H, W) in 0..1."""
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255

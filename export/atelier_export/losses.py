@@ -4,11 +4,14 @@ The distances are relative to the target's own energy, so that each is near 1 fo
 picture whatever the layer, the painting or the size, and the weights mean the same everywhere.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from atelier_export.pictures import read_upright, resize_short_side, to_tensor
 from atelier_export.vgg import VGG19
 
 CONTENT_LAYER = "relu4_2"
@@ -132,3 +135,24 @@ class PerceptualLoss(nn.Module):
             ),
             total_variation(output.float()),
         )
+
+
+def perceptual_loss_of(
+    paintings: Iterable[Path], vgg: Path, style_side: int, device: torch.device | str = "cpu"
+) -> PerceptualLoss:
+    """The loss of paintings in files, the same in the training and in the evaluation.
+
+    Args:
+        paintings: One picture a style.
+        vgg: Weights of the loss network, see `VGG19.load`.
+        style_side: Shorter side to which the paintings are resized, in pixels.
+        device: Where it is computed.
+
+    Raises:
+        OSError: A file cannot be read.
+        ValueError: A painting is too large, or `vgg` holds something else.
+    """
+    return PerceptualLoss(
+        VGG19.load(vgg).to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
+        [to_tensor(resize_short_side(read_upright(file), style_side)) for file in paintings],
+    )

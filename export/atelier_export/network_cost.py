@@ -1,14 +1,15 @@
-"""What a style network costs: parameters, multiply-adds, milliseconds in ONNX Runtime."""
+"""What a style network costs: multiply-adds, and milliseconds in ONNX Runtime."""
 
 import statistics
 import time
 from collections.abc import Mapping
 
 import numpy as np
-import onnxruntime
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from atelier_export.onnx_runtime import cpu_session
 
 
 def multiply_adds(network: nn.Module, styles: int, side: int = 256) -> int:
@@ -44,12 +45,10 @@ def milliseconds(
         side: Pixels of a side.
         rounds: Turns.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
     picture = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), dtype=np.uint8)
     runs = {
         name: (
-            onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]),
+            cpu_session(graph, threads),
             {"image": picture, "style": np.eye(1, styles, dtype=np.float32)},
         )
         for name, graph in graphs.items()

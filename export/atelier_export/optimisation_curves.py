@@ -15,14 +15,22 @@ class CurveFile:
     """One JSON object a line, only ever appended to; a kill costs the last line at most."""
 
     def __init__(self, path: Path) -> None:
-        """Reads what is there; raises OSError if it cannot be read."""
+        """Reads what is there.
+
+        Raises:
+            OSError: It cannot be read, or its folder does not exist.
+            ValueError: The file holds something else, to which nothing must be appended.
+        """
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{path}: there is no folder {str(path.parent)!r}")
+        content = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        if content and not content.startswith('{"key"'):
+            raise ValueError(f"{path} is no file of curves; choose another for them")
         self._path = path
-        self._records: list[dict[str, Any]] = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            try:
-                self._records.append(json.loads(line))
-            except ValueError:
-                _log.warning("%s: a line that was cut short is passed over", path)
+        self._records = [record for line in content.splitlines() if (record := _parse(line))]
+        passed_over = len(content.splitlines()) - len(self._records)
+        if passed_over:
+            _log.warning("%s: %d lines that hold no whole curve are passed over", path, passed_over)
 
     def find(self, key: dict[str, Any], iterations: int) -> list[CurvePoint] | None:
         """The first `iterations` of a curve, if they were computed with this very key.
@@ -50,3 +58,12 @@ class CurveFile:
             separator = b"\n" if content and not content.endswith(b"\n") else b""
             file.write(separator + json.dumps(record).encode() + b"\n")
         self._records.append(record)
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    whole = isinstance(record, dict) and record.keys() >= {"key", "iterations", "curve"}
+    return record if whole else None

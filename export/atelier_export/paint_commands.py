@@ -1,6 +1,5 @@
 """The command `atelier paint`."""
 
-import logging
 import signal
 import sys
 from pathlib import Path
@@ -9,20 +8,17 @@ from typing import Literal
 
 import click
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+from atelier_export import options
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("photo", type=_FILE)
-@click.argument("painting", type=_FILE)
+@click.argument("photo", type=options.FILE)
+@click.argument("painting", type=options.FILE)
 @click.option(
     "-o", "--output", metavar="OUT", type=click.Path(path_type=Path, dir_okay=False), required=True,
     help="The picture to write; its suffix (.png, .jpg, .webp) chooses the format.",
 )  # fmt: skip
-@click.option(
-    "--vgg", type=_FILE, required=True,
-    help="Weights of VGG-19 conv1_1 to conv5_1 as safetensors (convX_Y.weight and .bias).",
-)  # fmt: skip
+@options.vgg
 @click.option("--optimizer", type=click.Choice(["lbfgs", "adam"]), default="lbfgs")
 @click.option("--content-weight", type=click.FloatRange(0), default=1.0)
 @click.option("--style-weight", type=click.FloatRange(0), default=5.0)
@@ -50,7 +46,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     help="Iterations from one saved picture and report to the next.",
 )  # fmt: skip
 @click.option("--plot", is_flag=True, help="Draw the curve too, as OUT's name with .curve.png.")
-@click.option("--device", default="cpu", help="A torch device: cpu, cuda.")
+@options.device
 def paint(
     photo: Path,
     painting: Path,
@@ -79,7 +75,7 @@ def paint(
     from atelier_export.paint import LossWeights, PaintSettings
     from atelier_export.paint_run import PaintRun, paint_files
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    options.log_to_terminal()
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         paint_files(

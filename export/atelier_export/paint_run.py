@@ -11,14 +11,16 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
+from atelier_export.device import usable_device
 from atelier_export.losses import PerceptualLoss
 from atelier_export.luminance import luminance, match_luminance, with_luminance
 from atelier_export.manifest import sha256
 from atelier_export.paint import CurvePoint, PaintSettings, paint
-from atelier_export.pictures import inner, resize_short_side, to_image, to_tensor
+from atelier_export.pictures import inner, read_upright, resize_short_side, to_image, to_tensor
+from atelier_export.replacing import replacing
 from atelier_export.sheets import plot_losses
 from atelier_export.vgg import VGG19
 
@@ -82,8 +84,9 @@ def paint_files(
 
     Raises:
         OSError: A file cannot be read or written.
-        ValueError: An input cannot be used.
+        ValueError: An input or the device cannot be used.
     """
+    place = usable_device(device)
     run = run or PaintRun()
     if output.suffix.lower() not in FORMATS:
         raise ValueError(f"{output}: the suffix must be one of {', '.join(FORMATS)}")
@@ -91,14 +94,14 @@ def paint_files(
         raise ValueError(f"{output} is one of the inputs; choose another file for the result")
     if not output.parent.is_dir():
         raise ValueError(f"{output}: there is no folder {str(output.parent)!r}")
-    original = to_tensor(fit(read_upright(photo), run.side)).to(device)
-    example = to_tensor(resize_short_side(read_upright(painting), run.style_side)).to(device)
+    original = to_tensor(fit(read_upright(photo), run.side)).to(place)
+    example = to_tensor(resize_short_side(read_upright(painting), run.style_side)).to(place)
     photograph: Tensor = F.pad(original, [_MARGIN] * 4, mode="reflect")
     finish = partial(inner, margin=_MARGIN)
     if run.keep_colors:
         photograph, example = luminance(photograph), match_luminance(example, original)
         finish = partial(_in_colors, original)
-    network = VGG19.load(vgg).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = VGG19.load(vgg).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     perceptual_loss = PerceptualLoss(network, [example])
     recorder = _Recorder(output, run, {
         "photograph": {"file": photo.name, "sha256": sha256(photo.read_bytes())},
@@ -117,27 +120,6 @@ def paint_files(
     if recorder.curve[-1].iteration < settings.iterations:
         _log.info("nothing better was found after iteration %d", recorder.curve[-1].iteration)
     return recorder.curve[-1]
-
-
-def read_upright(file: Path) -> Image.Image:
-    """Decodes a picture as RGB, turned as its EXIF data say, transparency laid over white.
-
-    Raises:
-        OSError: The file cannot be read or decoded.
-        ValueError: It has more pixels than Pillow takes for harmless.
-    """
-    try:
-        with Image.open(file) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.has_transparency_data:
-                upright = upright.convert("RGBA")
-                paper = Image.new("RGBA", upright.size, "white")
-                upright = Image.alpha_composite(paper, upright)
-            return upright.convert("RGB")
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{file} is too large: {error}") from error
-    except OSError as error:
-        raise OSError(f"{file} cannot be read as a picture: {error}") from error
 
 
 def fit(image: Image.Image, side: int) -> Image.Image:
@@ -180,25 +162,16 @@ class _Recorder:
         if self._unsaved is None:
             return
         image = to_image(self._finish(self._unsaved))
-        suffix = self._output.suffix
-        encoding = FORMATS[suffix.lower()]
-        self._write(suffix, lambda file: image.save(file, encoding, quality=_QUALITY))
+        with replacing(self._output) as file:
+            image.save(file, FORMATS[file.suffix.lower()], quality=_QUALITY)
         record = {"settings": self._settings, "curve": [asdict(point) for point in self.curve]}
-        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-        self._write(".json", lambda file: file.write_text(text, encoding="utf-8"))
+        with replacing(self._output.with_suffix(".json")) as file:
+            text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+            file.write_text(text, encoding="utf-8")
         if self._run.plot:
-            history = [_plotted(point) for point in self.curve]
-            self._write(".curve.png", lambda file: plot_losses(history, file))
+            with replacing(self._output.with_suffix(".curve.png")) as file:
+                plot_losses([_plotted(point) for point in self.curve], file)
         self._unsaved = None
-
-    def _write(self, suffix: str, write: Callable[[Path], object]) -> None:
-        path = self._output.with_suffix(suffix)
-        partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-        try:
-            write(partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     def _report(self, point: CurvePoint) -> None:
         iterations = self._settings["iterations"]

@@ -1,7 +1,6 @@
 """Whether ONNX Runtime gives the pictures that PyTorch gives."""
 
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,10 +10,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from atelier_export.onnx_graph import ServedStyle
+from atelier_export.onnx_runtime import cpu_session
 from atelier_export.style_network import StyleNetwork
-
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-import onnxruntime
 
 LARGEST_DIFFERENCE = 1
 """How far a served value may be from PyTorch's, of 255: one rounding apart."""
@@ -51,8 +48,8 @@ def measure_parity(
 ) -> list[ParityCase]:
     """Compares an exported graph in ONNX Runtime with its network in PyTorch, on the CPU.
 
-    The styles follow each other from picture to picture: each alone, then two mixtures; at the
-    first size all of them are seen.
+    The `style_mixtures` follow each other from picture to picture; at the first size all of them
+    are seen.
 
     Args:
         network: The network as it was trained.
@@ -61,8 +58,9 @@ def measure_parity(
 
     Raises:
         ParityError: A value differs by more than one, or a picture comes back in another size.
+        ValueError: ONNX Runtime refuses the graph.
     """
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    session = cpu_session(graph)
     reference = ServedStyle(network).eval()
     mixtures = style_mixtures(network.config.styles)
     styles = itertools.cycle(mixtures)
@@ -98,9 +96,15 @@ def measure_parity(
 
 
 def style_mixtures(styles: int) -> list[Tensor]:
-    """Each style alone, all in equal parts, and all in unequal parts: (S,) float32 each."""
+    """What a request can ask for, (S,) float32 each.
+
+    Each style alone, all in equal and all in unequal parts; then the first one at the strengths 0,
+    1/2 and 2, the least and the greatest that are served among them.
+    """
+    alone = torch.eye(styles)
     unequal = torch.arange(1, styles + 1, dtype=torch.float32)
-    return [*torch.eye(styles), torch.full((styles,), 1 / styles), unequal / unequal.sum()]
+    mixed = [alone.mean(dim=0), unequal / unequal.sum()]
+    return [*alone, *mixed, *(strength * alone[0] for strength in (0, 0.5, 2))]
 
 
 def photograph_like(height: int, width: int, generator: torch.Generator) -> Tensor:

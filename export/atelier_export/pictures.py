@@ -1,15 +1,20 @@
-"""Pictures for training: photographs from a folder or a tar archive, paintings from a folder."""
+"""Pictures: photographs from a folder or a tar archive, paintings from a folder; crops; tensors."""
 
 import io
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
 from torch import Tensor
 from torch.utils.data import Dataset
+
+Pixels = NDArray[np.uint8]
+"""A picture (H, W, 3), RGB."""
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -24,18 +29,37 @@ class Picture:
     size: int
 
     def read(self) -> Image.Image:
-        """Decodes the picture as RGB.
-
-        Raises:
-            OSError: The file cannot be read or decoded; the message names the picture.
-        """
+        """Decodes the picture, see `read_upright`, whose errors it raises."""
         with self.file.open("rb") as file:
             file.seek(self.offset)
             content = file.read(self.size)
-        try:
-            return Image.open(io.BytesIO(content)).convert("RGB")
-        except OSError as error:
-            raise OSError(f"{self.file}: {self.name} cannot be decoded: {error}") from error
+        return read_upright(content, f"{self.file}: {self.name}")
+
+
+def read_upright(source: Path | bytes, name: str | None = None) -> Image.Image:
+    """Decodes a picture as RGB, turned as its EXIF data say, transparency laid over white.
+
+    Args:
+        source: A file, or its content.
+        name: What messages call the content; a file is called by its path.
+
+    Raises:
+        OSError: The file cannot be read or decoded.
+        ValueError: It has more pixels than Pillow takes for harmless.
+    """
+    name = name or str(source)
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            upright = ImageOps.exif_transpose(image)
+            if upright.has_transparency_data:
+                upright = upright.convert("RGBA")
+                paper = Image.new("RGBA", upright.size, "white")
+                upright = Image.alpha_composite(paper, upright)
+            return upright.convert("RGB")
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{name} is too large: {error}") from error
+    except (OSError, SyntaxError, ValueError) as error:  # all three come of broken PNGs
+        raise OSError(f"{name} cannot be read as a picture: {error}") from error
 
 
 def find_pictures(source: Path) -> list[Picture]:
@@ -68,6 +92,30 @@ def find_pictures(source: Path) -> list[Picture]:
     if not pictures:
         raise ValueError(f"{source} holds no picture ({', '.join(_SUFFIXES)})")
     return sorted(pictures, key=lambda picture: picture.name)
+
+
+def find_paintings(folder: Path, styles: Sequence[str] = ()) -> dict[str, Path]:
+    """The paintings of a folder by the names of their styles, which are the files' without suffix.
+
+    Args:
+        folder: Searched with the folders in it.
+        styles: The names that are wanted, in this order; without any, all by name.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: A style has no painting, or two.
+    """
+    files: dict[str, Path] = {}
+    for picture in find_pictures(folder):
+        name = picture.file.stem
+        if name in files:
+            raise ValueError(
+                f"{files[name]} and {picture.file} are both called {name}; rename or remove one"
+            )
+        files[name] = picture.file
+    if unknown := [style for style in styles if style not in files]:
+        raise ValueError(f"{folder} has no {', '.join(unknown)}; it has {', '.join(files)}")
+    return {style: files[style] for style in styles or files}
 
 
 def to_tensor(image: Image.Image) -> Tensor:

@@ -8,15 +8,15 @@ kills the export, the repository holds the old folder or the new one.
 
 import ctypes
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from atelier_export.exclusive import exclusive
 from atelier_export.manifest import Manifest
 
 CONFIG = "config.pbtxt"
@@ -73,28 +73,19 @@ class RepositoryWriter:
                 f"{self._repository} is the root of a file system, so that nothing can be swapped "
                 "into it in one step; export into a folder below it or elsewhere, then copy"
             )
-        self._lock = os.open(self._repository, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise PublishError(
-                f"another export is publishing into {self._repository}; try again when it is done"
-            ) from None
-        self._clear_staging()
+        refusal = PublishError(
+            f"another export is publishing into {self._repository}; try again when it is done"
+        )
+        with ExitStack() as held:
+            held.enter_context(exclusive(self._repository, refusal))
+            self._clear_staging()
+            self._held = held.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Gives the repository back to others."""
-        try:
+        with self._held:
             self._clear_staging()
-        finally:
-            os.close(self._lock)
 
     def publish(
         self,

@@ -10,14 +10,15 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from atelier_export.calm import NOISE, Move, calm_distance
 from atelier_export.held_out import HeldOut
-from atelier_export.published_style import Pixels
+from atelier_export.pictures import Pixels, inner
 
 BORDER = 16
 """Pixels at the edge that are not compared: there, the moved photograph shows something else."""
-NOISE = 2
-"""Largest change of a value by the noise, of 255."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def measure_calm(
     Args:
         network: Repaints a picture. With one that changes nothing, the changes of the photographs
             themselves are measured.
-        photographs: What is repainted; larger than twice the border.
+        photographs: What is repainted; each side at least 2 · `BORDER` + 2 pixels.
         seed: Of the noise, which is another for each photograph.
     """
     measured = []
@@ -51,22 +52,23 @@ def measure_calm(
         random = np.random.default_rng((seed, number))
         noise = random.integers(-NOISE, NOISE, before.shape, endpoint=True)
         noisy = np.clip(before + noise, 0, 255).astype(np.uint8)
-        painted = network(before)
-        painted_moved = network(np.ascontiguousarray(moved))
+        painted = _levels(network(before))
+        painted_moved = _levels(network(np.ascontiguousarray(moved)))
+        painted_noisy = _levels(network(noisy))
+        # What was moved down and right is the view at the upper left.
+        views = inner(painted_moved, BORDER), inner(painted, BORDER)
         measured.append(
             Calm(
-                _difference(
-                    painted[BORDER : -BORDER - 1, BORDER : -BORDER - 1],
-                    painted_moved[BORDER + 1 : -BORDER, BORDER + 1 : -BORDER],
-                ),
-                _difference(painted, network(noisy)),
+                calm_distance(*views, Move(1, 1)).item(),
+                calm_distance(painted, painted_noisy, Move(0, 0)).item(),
             )
         )
     return measured
 
 
-def _difference(first: Pixels, second: Pixels) -> float:
-    return float(np.abs(first.astype(np.int16) - second.astype(np.int16)).mean())
+def _levels(pixels: Pixels) -> Tensor:
+    """(H, W, 3) as (1, 3, H, W), in float64 to sum without an error."""
+    return torch.from_numpy(pixels.astype(np.float64)).permute(2, 0, 1)[None]
 
 
 def summarise_calm(

@@ -7,11 +7,12 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from PIL import Image
 
-from atelier_export.held_out import HeldOut, as_tensor
+from atelier_export.held_out import HeldOut
 from atelier_export.losses import STYLE_LAYERS, PerceptualLoss, gram_matrix, style_distance
 from atelier_export.paint import LossWeights
-from atelier_export.published_style import Pixels
+from atelier_export.pictures import Pixels, to_tensor
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def measure_distances(
         itself = _style_distances(perceptual_loss, photograph)
         for number, style in enumerate(styles):
             chosen = torch.tensor([number])
-            painted = as_tensor(network(photograph.pixels, style))
+            painted = to_tensor(Image.fromarray(network(photograph.pixels, style)))[None]
             distances = perceptual_loss(painted, content, chosen)
             measured.append(
                 PaintedDistances(

@@ -206,8 +206,6 @@ class StyleNetwork(nn.Module):
     size from 16×16 up comes back as it went in, also from the exported graph.
     """
 
-    SMALLEST_SIDE = 16
-
     def __init__(self, config: StyleNetworkConfig) -> None:
         super().__init__()
         self.config = config

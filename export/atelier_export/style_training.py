@@ -1,5 +1,6 @@
 """The settings of a training of the style network, and the photographs that it keeps apart."""
 
+import math
 from dataclasses import dataclass
 
 from atelier_export.pictures import Picture
@@ -9,6 +10,12 @@ WARM_UP = 100
 """Steps in which the learning rate rises from zero, where there are so many."""
 DECAY = 0.25
 """Share of the steps, the last ones, in which it falls to zero."""
+
+_LEAST = {
+    "steps": 1, "batch": 1, "side": 16, "margin": 0, "crops": 1, "style_side": 16,
+    "content_weight": 0, "style_weight": 0, "variation_weight": 0, "calm_weight": 0, "varied": 0,
+    "learning_rate": 0, "style_learning_rate": 0, "gradient_norm": 0, "held_out": 2, "seed": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,14 +35,15 @@ class StyleTraining:
         style_weight: Weight b of the style distance, at full strength.
         variation_weight: Weight c of the total variation.
         calm_weight: Weight d of the difference that a small move and a little noise make.
-        varied: Share of the photographs painted at a strength other than 1.
+        varied: Share of the photographs painted at a strength other than 1, less than all.
         learning_rate: Adam's step for the convolutions, see `pace`.
         style_learning_rate: The same for the scales and shifts, which alone tell styles apart and
             each of which learns from a share of the photographs only.
         gradient_norm: Norm to which gradients are clipped.
         held_out: Every so manieth photograph, by name, is kept for the evaluation.
         network: Name of the network's shape, one of `NETWORKS`.
-        seed: Seed of weights, crops, styles and strengths.
+        seed: Seed of weights, crops, styles, strengths and moves. The noise depends on the step
+            alone.
     """
 
     steps: int = 12000
@@ -58,6 +66,12 @@ class StyleTraining:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be trained; raises ValueError."""
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= least):
+                raise ValueError(f"{name} must be a finite number from {least} up, not {value}")
+        if self.varied >= 1:
+            raise ValueError(f"varied must be less than 1, not {self.varied}")
         if self.side % 8:
             raise ValueError(f"the side must be a multiple of 8, not {self.side}")
         if self.network not in NETWORKS:
@@ -90,5 +104,5 @@ def split(photographs: list[Picture], held_out: int) -> tuple[list[Picture], lis
             f"{len(photographs)} photographs cannot be split with every {held_out}th held out; "
             "give more photographs or a smaller number from 2 up"
         )
-    kept = photographs[held_out - 1 :: held_out]
-    return [photograph for photograph in photographs if photograph not in kept], kept
+    training = [photograph for place, photograph in enumerate(photographs, 1) if place % held_out]
+    return training, photographs[held_out - 1 :: held_out]

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -31,16 +30,11 @@ from atelier_export.checkpoint import (
     save_style_checkpoint,
 )
 from atelier_export.contents import Contents
-from atelier_export.losses import PerceptualLoss
+from atelier_export.device import usable_device
+from atelier_export.exclusive import exclusive
+from atelier_export.losses import PerceptualLoss, perceptual_loss_of
 from atelier_export.manifest import sha256
-from atelier_export.pictures import (
-    Picture,
-    RandomCrops,
-    find_pictures,
-    inner,
-    resize_short_side,
-    to_tensor,
-)
+from atelier_export.pictures import Picture, RandomCrops, find_pictures, inner
 from atelier_export.sheets import plot_losses
 from atelier_export.style_names import check_style_names
 from atelier_export.style_network import StyleNetwork
@@ -48,7 +42,6 @@ from atelier_export.style_networks import style_network_config
 from atelier_export.style_quality import sample_sheet
 from atelier_export.style_training import StyleTraining, split
 from atelier_export.training_state import TrainingState
-from atelier_export.vgg import VGG19
 
 _log = logging.getLogger(__name__)
 
@@ -113,14 +106,15 @@ def train_style(
         The checkpoint's path.
 
     Raises:
-        FileNotFoundError: An input does not exist.
-        ValueError: An input cannot be used, or `output` holds a training with other settings.
+        OSError: An input cannot be read, or the output not be written.
+        ValueError: An input or the device cannot be used; `output` holds a training with other
+            settings, with more steps, or one that is running; or the loss is infinite or nan.
     """
     styles = inputs.styles
     check_style_names(styles)
     torch.manual_seed(settings.seed)
     network = StyleNetwork(style_network_config(settings.network, len(styles)))
-    return _train(network, styles, inputs, output, settings, machine or Machine(), {})
+    return _train(network, styles, inputs, output, settings, machine or Machine(), asdict(settings))
 
 
 def add_style(
@@ -146,11 +140,14 @@ def add_style(
         The new checkpoint's path.
 
     Raises:
-        FileNotFoundError: An input does not exist.
-        ValueError: An input cannot be used, the network has a style of this name already, or
-            `output` holds a training with other settings.
+        OSError: As of `train_style`.
+        ValueError: Likewise; or the network has a style of this name already, or its checkpoint
+            would be overwritten.
     """
     before = load_style_checkpoint(checkpoint)
+    result = output / CHECKPOINT
+    if result.exists() and result.samefile(checkpoint):
+        raise ValueError(f"{checkpoint} would be overwritten; choose another output folder")
     styles = (*before.styles, *inputs.styles)
     check_style_names(styles)
     network = before.network.with_another_style().train()
@@ -158,8 +155,10 @@ def add_style(
     for parameter in network.style_parameters():
         parameter.requires_grad_()
         parameter.register_hook(_last_row)  # type: ignore[no-untyped-call]
-    origin = {"added_to": {"sha256": sha256(checkpoint.read_bytes()), **before.training}}
-    return _train(network, styles, inputs, output, settings, machine or Machine(), origin)
+    recorded = asdict(settings)
+    del recorded["network"]
+    recorded["added_to"] = {"sha256": sha256(checkpoint.read_bytes()), **before.training}
+    return _train(network, styles, inputs, output, settings, machine or Machine(), recorded)
 
 
 def _last_row(gradient: Tensor) -> Tensor:
@@ -176,19 +175,13 @@ def _train(
     output: Path,
     settings: StyleTraining,
     machine: Machine,
-    origin: dict[str, Any],
+    recorded: dict[str, Any],
 ) -> Path:
     """Trains what requires a gradient in `network`, on the paintings of the last `styles`."""
+    device = usable_device(machine.device)
     pictures = find_pictures(inputs.photographs)
     training, held_out = split(pictures, settings.held_out)
-    device = torch.device(machine.device)
-    perceptual_loss = PerceptualLoss(
-        VGG19.load(inputs.vgg).to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]
-        [
-            to_tensor(resize_short_side(Image.open(path).convert("RGB"), settings.style_side))
-            for path in inputs.paintings
-        ],
-    )
+    perceptual_loss = perceptual_loss_of(inputs.paintings, inputs.vgg, settings.style_side, device)
     network.to(device).train()
     groups = [
         (network.shared_parameters(), settings.learning_rate),
@@ -198,43 +191,65 @@ def _train(
     optimizer = torch.optim.Adam([{"params": group, "lr": rate} for group, rate in groups])
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, settings.pace)
     made_from = {
-        **origin,
+        **recorded,
         "styles": styles,
         "paintings": [sha256(path.read_bytes()) for path in inputs.paintings],
         "photographs": sha256(repr([(each.name, each.size) for each in pictures]).encode()),
         "vgg": sha256(inputs.vgg.read_bytes()),
     }
-    state = TrainingState(network, optimizer, schedule, {**made_from, **asdict(settings)})
+    state = TrainingState(network, optimizer, schedule, made_from)
     output.mkdir(parents=True, exist_ok=True)
-    state.load(output / _STATE)
+    refusal = ValueError(
+        f"another training is running in {output}; wait for it, or choose another output folder"
+    )
+    with exclusive(output, refusal):
+        state.load(output / _STATE)
+        if state.step > settings.steps:
+            raise ValueError(
+                f"{output} holds {state.step} steps already; give --steps {state.step} or more"
+            )
+        objective = _Objective(network, perceptual_loss, len(styles), settings)
+        progress = _Progress(state, settings.steps)
+        size = sum(parameter.numel() for parameter in network.parameters())
+        _log.info(
+            "%d parameters, %s; from step %d on %s", size, ", ".join(styles), state.step, device
+        )
+        for places, crops in _batches(training, state.step, settings, machine.workers):
+            loss, terms = objective(state.step, places, crops.to(device))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            norm = nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_norm)
+            optimizer.step()
+            schedule.step()
 
-    objective = _Objective(network, perceptual_loss, len(styles), settings)
-    progress = _Progress(state, settings.steps)
-    size = sum(parameter.numel() for parameter in network.parameters())
-    _log.info("%d parameters, %s; from step %d on %s", size, ", ".join(styles), state.step, device)
-    for places, crops in _batches(training, state.step, settings, machine.workers):
-        loss, terms = objective(state.step, places, crops.to(device))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), settings.gradient_norm)
-        optimizer.step()
-        schedule.step()
+            state.step += 1
+            progress.add(terms)
+            last = state.step == settings.steps
+            reports = last or state.step % machine.log_every == 0
+            saves = last or state.step % machine.save_every == 0
+            if reports or saves:
+                _check_finite(loss, norm, state.step)
+            if reports:
+                progress.report()
+            if saves:
+                state.save(output / _STATE)
+                plot_losses(state.history, output / "loss.png")
+            if last or state.step % machine.sample_every == 0:
+                sheet = sample_sheet(network, held_out[:_SHEET_PHOTOGRAPHS], styles, settings.side)
+                sheet.save(output / f"samples-{state.step:06}.jpg", quality=90)
 
-        state.step += 1
-        progress.add(terms)
-        last = state.step == settings.steps
-        if last or state.step % machine.log_every == 0:
-            progress.report()
-        if last or state.step % machine.save_every == 0:
-            state.save(output / _STATE)
-            plot_losses(state.history, output / "loss.png")
-        if last or state.step % machine.sample_every == 0:
-            sheet = sample_sheet(network, held_out[:_SHEET_PHOTOGRAPHS], styles, settings.side)
-            sheet.save(output / f"samples-{state.step:06}.jpg", quality=90)
-
-    checkpoint = StyleCheckpoint(network, styles, {**origin, **asdict(settings)})
-    save_style_checkpoint(output / CHECKPOINT, checkpoint)
+        checkpoint = StyleCheckpoint(network, styles, recorded)
+        save_style_checkpoint(output / CHECKPOINT, checkpoint)
     return output / CHECKPOINT
+
+
+def _check_finite(loss: Tensor, norm: Tensor, step: int) -> None:
+    """Raises ValueError if a step has spoilt the weights; they never recover."""
+    if not (loss.isfinite() and norm.isfinite()):
+        raise ValueError(
+            f"the loss is {loss:.3g} and its gradient {norm:.3g} at step {step}; "
+            "choose smaller weights or learning rates"
+        )
 
 
 def _batches(
@@ -269,7 +284,8 @@ class _Objective:
     def __call__(self, step: int, places: list[int], crops: Tensor) -> tuple[Tensor, Tensor]:
         """Paints crops (B, 3, H, W) and returns the loss and the terms, (B, 4).
 
-        The terms are those of pictures painted at full strength, nan for the others.
+        The terms are those of pictures painted at full strength, nan for the others; the calm is
+        that of the first picture alone.
         """
         settings, device = self._settings, crops.device
         random = np.random.default_rng((settings.seed, step))
@@ -302,7 +318,9 @@ class _Objective:
             + settings.calm_weight * calm
         ).mean()
         terms = torch.stack([distances.content, distances.style, distances.variation, calm], dim=1)
-        return loss, terms.detach().masked_fill(strength[:, None] != 1, torch.nan)
+        terms = terms.detach().masked_fill(strength[:, None] != 1, torch.nan)
+        terms[1:, 3] = torch.nan
+        return loss, terms
 
 
 class _Progress:

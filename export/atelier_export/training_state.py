@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from atelier_export.replacing import replacing
+
 
 class TrainingState:
     """The parts of a training that change with every step, in one file."""
@@ -37,33 +39,42 @@ class TrainingState:
 
     def save(self, path: Path) -> None:
         """Writes atomically: a kill leaves the state before."""
-        partial = path.with_suffix(".partial")
         parts = {name: part.state_dict() for name, part in self._parts.items()}
         progress = {"step": self.step, "history": self.history, "settings": self._settings}
-        torch.save({**parts, **progress}, partial)
-        partial.replace(path)
+        with replacing(path) as partial:
+            torch.save({**parts, **progress}, partial)
 
     def load(self, path: Path) -> None:
         """Goes on from `path` if it exists.
 
         Raises:
-            ValueError: It was saved with other settings; the message names them.
+            OSError: It cannot be read.
+            ValueError: It was saved with other settings, which the message names, or is damaged.
         """
         if not path.exists():
             return
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        before = saved["settings"]
-        other = [
-            name
-            for name, value in self._settings.items()
-            if before.get(name) != value and name != "steps"
-        ]
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            before = saved["settings"]
+            other = [
+                name
+                for name, value in self._settings.items()
+                if before.get(name) != value and name != "steps"
+            ]
+            if not other:
+                for name, part in self._parts.items():
+                    part.load_state_dict(saved[name])
+                self.step, self.history = saved["step"], saved["history"]
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # what is damaged may raise anything
+            raise ValueError(
+                f"{path} is no state of this training: it is damaged, or of something else; "
+                "delete it to begin anew"
+            ) from error
         if other:
             raise ValueError(
                 f"{path.parent} holds a training with other settings: "
                 + ", ".join(f"{name} {before.get(name)!r}" for name in other)
                 + "; use these, or another output folder"
             )
-        for name, part in self._parts.items():
-            part.load_state_dict(saved[name])
-        self.step, self.history = saved["step"], saved["history"]

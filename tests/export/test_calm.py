@@ -21,7 +21,7 @@ def test_what_stands_still_while_the_picture_moves_is_not_calm():
 def test_noise_is_even_small_and_stays_in_range():
     picture = torch.full((1, 3, 64, 64), 0.5)
     noise = with_noise(picture, torch.Generator().manual_seed(1)) - picture
-    assert noise.abs().max() <= NOISE + 1e-6
-    assert noise.std().item() == pytest.approx(NOISE / 3**0.5, rel=0.05)
+    assert noise.abs().max() <= NOISE / 255 + 1e-6
+    assert noise.std().item() == pytest.approx(NOISE / 255 / 3**0.5, rel=0.05)
     white = with_noise(torch.ones(1, 3, 8, 8), torch.Generator().manual_seed(1))
     assert white.max() == 1

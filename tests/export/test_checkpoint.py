@@ -2,7 +2,8 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from atelier_export.checkpoint import StyleCheckpoint, load_style_checkpoint, save_style_checkpoint
 from atelier_export.style_network import StyleNetwork, StyleNetworkConfig
@@ -29,15 +30,22 @@ def test_what_was_saved_comes_back(checkpoint, tmp_path):
 
 
 def test_names_must_be_as_many_as_styles(checkpoint, tmp_path):
-    wrong = StyleCheckpoint(checkpoint.network, ("red",), {})
     with pytest.raises(ValueError, match="1 names for a network of 2 styles"):
-        save_style_checkpoint(tmp_path / "style.safetensors", wrong)
-    assert not list(tmp_path.iterdir())
+        StyleCheckpoint(checkpoint.network, ("red",), {})
+    file = tmp_path / "style.safetensors"
+    save_style_checkpoint(file, checkpoint)
+    with safe_open(file, framework="pt") as opened:
+        metadata = opened.metadata() | {"styles": '["red"]'}
+    save_file(load_file(file), file, metadata)
+    with pytest.raises(ValueError, match="1 names for a network of 2 styles"):
+        load_style_checkpoint(file)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"nothing\.safetensors does not exist"):
         load_style_checkpoint(tmp_path / "nothing.safetensors")
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} is a folder; `atelier train style`"):
+        load_style_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\xff" * 100])
@@ -60,7 +68,7 @@ def test_a_truncated_file_is_refused(checkpoint, tmp_path):
 def test_another_safetensors_file_is_refused(metadata, tmp_path):
     file = tmp_path / "style.safetensors"
     save_file({"weight": torch.zeros(1)}, file, metadata)
-    with pytest.raises(ValueError, match="not 'atelier style network 2'"):
+    with pytest.raises(ValueError, match="not 'atelier style network 2'; `atelier train"):
         load_style_checkpoint(file)
 
 

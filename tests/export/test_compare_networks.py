@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from atelier_export import compare_networks
 from atelier_export.checkpoint import StyleCheckpoint, save_style_checkpoint
 from atelier_export.evaluate_commands import evaluate
 from atelier_export.style_network import StyleNetwork, StyleNetworkConfig
@@ -57,4 +58,25 @@ def test_networks_of_other_styles_are_not_compared(checkpoints, arguments, tmp_p
     files = [str(checkpoints[0]), str(tmp_path / "other" / "style.safetensors")]
     result = CliRunner().invoke(evaluate, ["networks", *files, *arguments])
     assert result.exit_code == 1
-    assert "compared in the same styles" in result.output
+    assert "other has the styles green, large has red, blue; compare networks of" in result.output
+
+
+def test_networks_are_told_apart_by_their_folders(checkpoints, arguments, tmp_path):
+    again = tmp_path / "again" / "large" / "style.safetensors"
+    again.parent.mkdir(parents=True)
+    again.write_bytes(checkpoints[0].read_bytes())
+    files = [str(checkpoints[0]), str(again)]
+    result = CliRunner().invoke(evaluate, ["networks", *files, *arguments])
+    assert result.exit_code == 1
+    assert "two checkpoints lie in a folder called 'large'" in result.output
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(
+    checkpoints, arguments, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(compare_networks, "compare_networks", lambda *_: pytest.fail("measured"))
+    (tmp_path / "file").touch()
+    arguments[arguments.index("-o") + 1] = str(tmp_path / "file" / "front")
+    result = CliRunner().invoke(evaluate, ["networks", str(checkpoints[0]), *arguments])
+    assert result.exit_code == 1
+    assert "Not a directory" in result.output

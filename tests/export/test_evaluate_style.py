@@ -14,7 +14,7 @@ from atelier_export.evaluate_commands import evaluate
 from atelier_export.evaluate_style import EvaluationSettings, evaluate_style
 from atelier_export.evaluation_tables import evaluation_tables
 from atelier_export.held_out import HeldOut, held_out_photographs
-from atelier_export.model_config import style_config
+from atelier_export.manifest import Manifest
 from atelier_export.optimisation_curves import CurveFile
 from atelier_export.paint import CurvePoint, LossWeights
 from atelier_export.published_style import PublishedStyle
@@ -71,7 +71,7 @@ def publish(repository, styles=("red", "blue"), version=1, content=None):
     folder = repository / "style" / str(version)
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(graph() if content is None else content)
-    (repository / "style" / "config.pbtxt").write_text(style_config(styles))
+    (folder / "manifest.json").write_bytes(Manifest({"styles": styles}, {}).to_json())
     return repository
 
 
@@ -162,6 +162,14 @@ def test_what_the_edge_does_is_no_lack_of_calm():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     (calm,) = measure_calm(framed, [HeldOut("noise", noise)], 0)
     assert calm.moved == 0
+
+
+def test_the_smallest_photographs_for_calm():
+    photograph = HeldOut("noise", np.random.default_rng(0).integers(0, 256, (34, 34, 3), np.uint8))
+    (calm,) = measure_calm(lambda pixels: pixels, [photograph], 0)
+    assert calm.moved == 0
+    with pytest.raises(ValueError, match="the side must be 48 pixels or more, not 47"):
+        EvaluationSettings(side=47)
 
 
 def test_the_noise_is_the_same_each_time_and_another_for_each_photograph():
@@ -260,6 +268,26 @@ def test_an_interrupted_evaluation_goes_on(evaluation, result, tmp_path, monkeyp
     assert len(started) == count
 
 
+def test_what_is_no_curve_is_passed_over(result, curves, tmp_path, caplog):
+    kept = tmp_path / "curves.jsonl"
+    (first, *_) = curves.read_text().splitlines()
+    kept.write_text(f'{first}\n3\n[{first}]\n{{"key": {{}}, "iterations": 5}}\n{first[:-20]}')
+    record = json.loads(first)
+    file = CurveFile(kept)
+    assert file.find(record["key"], 2) == [CurvePoint(*point) for point in record["curve"]]
+    assert file.find({}, 5) is None
+    assert "4 lines that hold no whole curve" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b'{\n "settings": {\n  "side": 256\n }\n}\n', b"\x89PNG\r\n"])
+def test_a_file_of_other_things_is_not_appended_to(tmp_path, content):
+    other = tmp_path / "evaluation.json"
+    other.write_bytes(content)
+    with pytest.raises(ValueError, match="is no file of curves"):
+        CurveFile(other)
+    assert other.read_bytes() == content
+
+
 def test_the_evaluation_can_be_left_without_the_optimisation(evaluation, tmp_path):
     kept = tmp_path / "curves.jsonl"
     settings = replace(SMALL, optimisation_photographs=0)
@@ -286,6 +314,8 @@ def test_tables(result):
     assert any(line.startswith("| red | >2 |") for line in lines)
     assert any(line.startswith("| blue | 1.5 |") for line in lines)
     assert ">2: the network's sum was not reached within 2 iterations" in tables
+    assert "Mean distances over 2 held-out photographs, the middle 64×64 pixels of each" in tables
+    assert "median over 1 photograph a style" in tables
     assert any(line.startswith("| the photographs | 0.00 | 1.") for line in lines)
     for table in tables.split("\n\n"):
         widths = {line.count(" | ") for line in table.splitlines() if line.startswith("|")}
@@ -294,9 +324,7 @@ def test_tables(result):
 
 def test_the_newest_version_is_measured(tmp_path):
     publish(tmp_path, version=9, content=b"old")
-    folder = tmp_path / "style" / "10"
-    folder.mkdir()
-    (folder / "model.onnx").write_bytes(graph())
+    publish(tmp_path, version=10)
     (tmp_path / "style" / "11").mkdir()  # holds no model
     network = PublishedStyle(tmp_path)
     assert network.version == 10
@@ -309,15 +337,29 @@ def test_repositories_that_cannot_be_measured(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no version with a model\.onnx"):
         PublishedStyle(tmp_path)
     publish(tmp_path / "three", ("red", "green", "blue"))
-    with pytest.raises(ValueError, match=r"version 1 does not fit config\.pbtxt"):
+    with pytest.raises(ValueError, match=r"not an image and 3 weights\); export it again"):
         PublishedStyle(tmp_path / "three")
     publish(tmp_path / "broken", content=b"no graph")
-    with pytest.raises(ValueError, match="ONNX Runtime refuses it"):
+    with pytest.raises(ValueError, match="ONNX Runtime refuses the graph"):
         PublishedStyle(tmp_path / "broken")
-    config = publish(tmp_path / "nameless") / "style" / "config.pbtxt"
-    config.write_text("# " + config.read_text().replace("\n", "\n# "))
-    with pytest.raises(ValueError, match="no parameter 'styles'"):
-        PublishedStyle(tmp_path / "nameless")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"No such file or directory.*manifest\.json.*export it again"),
+        (b"{", r"style/1 cannot be evaluated.*export it again"),
+        (b'{"measured": {}}', r"manifest\.json names no styles; export it again"),
+        (b'{"styles": null, "measured": {}}', "names no styles"),
+    ],
+)
+def test_a_version_without_its_manifest_cannot_be_measured(tmp_path, content, message):
+    manifest = publish(tmp_path) / "style" / "1" / "manifest.json"
+    manifest.unlink()
+    if content is not None:
+        manifest.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        PublishedStyle(tmp_path)
 
 
 def test_photographs_are_held_out_as_in_the_training(photographs):
@@ -365,6 +407,12 @@ def test_what_cannot_be_evaluated_is_named(repository, photographs, paintings, v
     nowhere = run_command(*arguments[:-1], tmp_path / "missing" / "quality.json")
     assert nowhere.exit_code == 1
     assert "there is no folder" in nowhere.output
+    curves = run_command(*arguments, "--curves", str(tmp_path / "missing" / "curves.jsonl"))
+    assert curves.exit_code == 1
+    assert f"there is no folder {str(tmp_path / 'missing')!r}" in curves.output
+    one = run_command(*arguments, "--curves", str(tmp_path / "." / "quality.json"))
+    assert one.exit_code == 1
+    assert "cannot hold the curves too" in one.output
     start = run_command(*arguments, "--starts", "noise,black")
     assert start.exit_code == 2
     assert "'black' is neither noise nor photograph" in start.output
@@ -373,5 +421,5 @@ def test_what_cannot_be_evaluated_is_named(repository, photographs, paintings, v
     Image.open(paintings[0]).save(elsewhere)
     alone = run_command(repository, photographs, [elsewhere], vgg_file, output)
     assert alone.exit_code == 1
-    assert "has no painting blue; it has red" in alone.output
+    assert "has no blue; it has red" in alone.output
     assert not output.exists()

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -155,7 +156,9 @@ def test_parity_is_measured_at_every_size_batch_and_style(network, graph):
     assert set(measured) == {(*size, batch) for size in SIZES for batch in (1, 2, 3)}
     assert max(case.largest_difference for case in cases) <= 1
     assert max(case.differing for case in cases) < 0.05
-    assert sum(case.batch for case in cases) >= len(style_mixtures(3)) == 5
+    mixtures = style_mixtures(3)
+    assert [round(mixture.sum().item(), 6) for mixture in mixtures] == [1, 1, 1, 1, 1, 0, 0.5, 2]
+    assert sum(case.batch for case in cases if case.height == 16) >= len(mixtures)
 
 
 def test_pictures_for_parity_are_like_photographs():
@@ -183,6 +186,18 @@ def perturbed(graph: bytes, share: float) -> bytes:
 def test_another_picture_is_no_parity(network, graph):
     with pytest.raises(ParityError, match=r"differs from PyTorch by \d+ of 255 in a batch of"):
         measure_parity(network, perturbed(graph, 0.5), SIZES)
+
+
+def test_a_graph_that_takes_no_strength_above_1_is_no_parity(network, graph):
+    model = onnx.load_from_string(graph)
+    for node in model.graph.node:
+        node.input[:] = ["clipped" if name == "style" else name for name in node.input]
+    for name, bound in (("least", 0), ("most", 1)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(bound), name))
+    clip = onnx.helper.make_node("Clip", ["style", "least", "most"], ["clipped"])
+    model.graph.node.insert(0, clip)
+    with pytest.raises(ParityError, match="differs from PyTorch"):
+        measure_parity(network, model.SerializeToString(), SIZES)
 
 
 def test_a_picture_of_another_size_is_no_parity(network, graph):
@@ -258,6 +273,16 @@ def test_exporting_again_changes_nothing_and_says_so(quick, repository, checkpoi
     assert sorted(repository.rglob("*")) == before
 
 
+def test_the_distribution_for_the_gpu_has_onnx_runtime_too(quick, checkpoint_file, tmp_path):
+    def installed(tool: str) -> str:
+        assert tool != "onnxruntime", "it is called onnxruntime-gpu there"
+        return "1"
+
+    quick.setattr(export_module, "installed_version", installed)
+    result = run("--checkpoint", checkpoint_file, "--model-repository", tmp_path / "repository")
+    assert result.exit_code == 0, result.exception
+
+
 def test_the_version_can_be_chosen(quick, checkpoint_file, tmp_path):
     arguments = ("--checkpoint", checkpoint_file, "--model-repository", tmp_path / "repository")
     assert "published version 7 in" in run(*arguments, "--version", "7").output
@@ -281,5 +306,29 @@ def test_a_missing_checkpoint_is_told(tmp_path):
     assert not (tmp_path / "repository").exists()
 
 
-def test_telemetry_is_off():
-    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+def test_telemetry_is_off_before_onnx_runtime_is_imported():
+    watch = """
+import os, sys
+seen = []
+def hook(event, arguments):
+    if event == "import" and arguments[0] == "onnxruntime":
+        seen.append(os.environ.get("ORT_DISABLE_TELEMETRY"))
+sys.addaudithook(hook)
+import atelier_export.onnx_runtime
+print(seen)
+"""
+    environment = {key: os.environ[key] for key in os.environ if key != "ORT_DISABLE_TELEMETRY"}
+    output = subprocess.run(
+        [sys.executable, "-c", watch], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert output == "['1']\n"
+
+
+def test_one_module_alone_imports_onnx_runtime():
+    files = Path(export_module.__file__).parent.glob("*.py")
+    importing = {
+        file.name
+        for file in files
+        if re.search(r"^\s*(import|from) onnxruntime", file.read_text(), re.MULTILINE)
+    }
+    assert importing == {"onnx_runtime.py"}

@@ -1,14 +1,17 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from atelier_export.losses import (
     PerceptualLoss,
     content_distance,
     gram_matrix,
+    perceptual_loss_of,
     style_distance,
     total_variation,
 )
+from atelier_export.pictures import resize_short_side, to_tensor
 from atelier_export.vgg import VGG19
 
 
@@ -76,6 +79,22 @@ def test_the_perceptual_loss_takes_each_picture_to_its_own_style(vgg_file):
     (distances.content + distances.style + distances.variation).sum().backward()
     assert output.grad is not None
     assert output.grad.isfinite().all()
+
+
+def test_the_loss_of_paintings_in_files_is_that_of_the_upright_pictures(
+    vgg_file, paintings, tmp_path
+):
+    turned = tmp_path / "turned.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    with Image.open(paintings[0]) as picture:
+        picture.transpose(Image.Transpose.ROTATE_90).save(turned, exif=exif)
+    loss = perceptual_loss_of([paintings[1], turned], vgg_file, 32)
+    examples = [to_tensor(resize_short_side(Image.open(paintings[place]), 32)) for place in (1, 0)]
+    expected = PerceptualLoss(VGG19.load(vgg_file), examples)
+    for target, other in zip(loss.targets, expected.targets, strict=True):
+        torch.testing.assert_close(target, other)
+        assert not torch.allclose(target[0], target[1])
 
 
 def test_vgg_stops_at_the_deepest_layer_asked_for_and_names_unknown_ones(vgg_file):

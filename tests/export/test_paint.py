@@ -16,8 +16,8 @@ from atelier_export.losses import PerceptualLoss
 from atelier_export.luminance import luminance, match_luminance, with_luminance
 from atelier_export.paint import LossWeights, PaintSettings, paint
 from atelier_export.paint_commands import paint as command
-from atelier_export.paint_run import PaintRun, fit, paint_files, read_upright
-from atelier_export.pictures import to_tensor
+from atelier_export.paint_run import PaintRun, fit, paint_files
+from atelier_export.pictures import read_upright, to_tensor
 from atelier_export.vgg import VGG19
 
 QUICK = PaintSettings(iterations=8, precision="float32")
@@ -200,16 +200,6 @@ def test_sizes_to_work_at(size, side, expected):
     assert fit(Image.new("RGB", size), side).size == expected
 
 
-def test_pictures_are_turned_upright_and_laid_over_white(tmp_path):
-    picture = Image.new("RGBA", (30, 20), (255, 0, 0, 0))
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
-    picture.save(tmp_path / "turned.png", exif=exif)
-    read = read_upright(tmp_path / "turned.png")
-    assert read.size == (20, 30)
-    assert read.getcolors() == [(600, (255, 255, 255))]
-
-
 def run_command(photographs, paintings, vgg_file, output, *options):
     return CliRunner().invoke(
         command,
@@ -319,8 +309,8 @@ def test_what_is_no_picture_is_named(photographs, vgg_file, tmp_path):
     assert "broken.jpg cannot be read as a picture" in result.output
 
 
-def test_a_picture_beyond_measure_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    Image.new("RGB", (20, 20)).save(tmp_path / "large.png")
-    with pytest.raises(ValueError, match=r"large\.png is too large"):
-        read_upright(tmp_path / "large.png")
+def test_a_device_that_cannot_be_used_is_named(photographs, paintings, vgg_file, tmp_path):
+    output = tmp_path / "out.png"
+    result = run_command(photographs, paintings, vgg_file, output, "--device", "foo")
+    assert result.exit_code == 1
+    assert "the device 'foo' cannot be used" in result.output

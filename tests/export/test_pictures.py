@@ -1,3 +1,4 @@
+import io
 import tarfile
 
 import numpy as np
@@ -8,7 +9,9 @@ from PIL import Image
 from atelier_export.pictures import (
     RandomCrops,
     center_crop,
+    find_paintings,
     find_pictures,
+    read_upright,
     resize_short_side,
     to_image,
     to_tensor,
@@ -45,10 +48,56 @@ def test_sources_without_pictures_are_refused(tmp_path):
         find_pictures(tmp_path / "text")
 
 
-def test_a_broken_picture_is_named(tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"not a picture")
-    with pytest.raises(OSError, match=r"broken\.jpg cannot be decoded"):
-        find_pictures(tmp_path)[0].read()
+READERS = [read_upright, lambda file: find_pictures(file.parent)[0].read()]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_pictures_are_turned_upright_and_laid_over_white(tmp_path, read):
+    picture = Image.new("RGBA", (30, 20), (255, 0, 0, 0))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    picture.save(tmp_path / "turned.png", exif=exif)
+    upright = read(tmp_path / "turned.png")
+    assert upright.size == (20, 30)
+    assert upright.getcolors() == [(600, (255, 255, 255))]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_broken_picture_is_named(tmp_path, read):
+    whole = io.BytesIO()
+    Image.new("RGB", (300, 200)).save(whole, "PNG")
+    without_header = whole.getvalue()[:8] + whole.getvalue()[33:]
+    for content in (b"not a picture", whole.getvalue()[:-30], without_header):
+        (tmp_path / "broken.png").write_bytes(content)
+        with pytest.raises(OSError, match=r"broken\.png cannot be read as a picture"):
+            read(tmp_path / "broken.png")
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_picture_beyond_measure_is_refused(tmp_path, monkeypatch, read):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    Image.new("RGB", (20, 20)).save(tmp_path / "large.png")
+    with pytest.raises(ValueError, match=r"large\.png is too large"):
+        read(tmp_path / "large.png")
+
+
+def test_paintings_are_found_by_name_in_the_order_asked_for(paintings):
+    folder = paintings[0].parent
+    assert list(find_paintings(folder).items()) == [
+        ("blue", folder / "blue.png"),
+        ("red", folder / "red.png"),
+    ]
+    assert list(find_paintings(folder, ["red", "blue", "red"])) == ["red", "blue"]
+    assert find_paintings(folder, ["red"]) == {"red": folder / "red.png"}
+    with pytest.raises(ValueError, match="has no green, gray; it has blue, red"):
+        find_paintings(folder, ["red", "green", "gray"])
+
+
+def test_two_paintings_of_one_name_are_refused(tmp_path):
+    for name in ("red.jpg", "red.png"):
+        Image.new("RGB", (20, 20)).save(tmp_path / name)
+    with pytest.raises(ValueError, match=r"red\.jpg and .*red\.png are both called red"):
+        find_paintings(tmp_path)
 
 
 def test_crops_depend_on_seed_and_index_alone(photographs):

@@ -129,6 +129,20 @@ def test_two_exports_exclude_each_other(repository):
     assert publish_style(repository).is_new
 
 
+def test_a_repository_that_cannot_be_had_leaves_no_file_open(repository, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, os.strerror(1))
+
+    publish_style(repository)
+    before = set(Path("/proc/self/fd").iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(RepositoryWriter, "_clear_staging", refuse)
+        with pytest.raises(PermissionError):
+            publish_style(repository)
+    assert set(Path("/proc/self/fd").iterdir()) == before
+    assert publish_style(repository, "# two").version == 2
+
+
 def test_the_root_of_a_file_system_is_refused():
     with pytest.raises(PublishError, match="/proc is the root of a file system"):
         publish_style(Path("/proc"))

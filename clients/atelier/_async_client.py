@@ -110,8 +110,8 @@ class AsyncClient(BaseClient):
         return await self._run(self._styles, self._attempts(timeout))
 
     async def wait_ready(self, timeout: float | None = 60.0) -> None:
-        """Waits until the server and all its models are ready, as `Client.wait_ready` does."""
-        await self._run(self._server_ready, self._waiting(timeout))
+        """Waits until the server serves `stylize`, as `Client.wait_ready` does."""
+        await self._run(self._ready, self._waiting(timeout))
 
     async def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""

@@ -13,6 +13,9 @@ FIRST_PAUSE: Final = 0.25
 """Seconds; gRPC itself connects again after 0.2."""
 LONGEST_PAUSE: Final = 2.0
 
+LONGEST_TIMEOUT: Final = 1e9
+"""Seconds, some thirty years; beyond 7e9, gRPC's clock takes the deadline for one that passed."""
+
 
 class UseClientDefault:
     """The type of `USE_CLIENT_DEFAULT`."""
@@ -26,9 +29,16 @@ USE_CLIENT_DEFAULT: Final = UseClientDefault()
 
 
 def checked_timeout(timeout: float | None) -> float | None:
-    """Returns `timeout` (seconds above zero, or None for no limit) or raises ValueError."""
-    if timeout is not None and not (math.isfinite(timeout) and timeout > 0):
-        raise ValueError(f"timeout {timeout!r}: give seconds above 0, or None for no limit")
+    """Returns `timeout` or raises ValueError.
+
+    Args:
+        timeout: Seconds above 0 and up to LONGEST_TIMEOUT, or None for no limit.
+    """
+    if timeout is not None and not 0 < timeout <= LONGEST_TIMEOUT:
+        raise ValueError(
+            f"timeout {timeout!r}: give seconds above 0 and up to {LONGEST_TIMEOUT:g}; in Python, "
+            "None means no limit"
+        )
     return timeout
 
 
@@ -73,7 +83,8 @@ class Attempts:
         Raises:
             AtelierError: `error` itself, where another attempt cannot help or is not left.
         """
-        longest = min(FIRST_PAUSE * 2**self._failed, LONGEST_PAUSE)
+        # Whoever waits for hours fails more often than a float can be doubled.
+        longest = min(FIRST_PAUSE * 2 ** min(self._failed, 10), LONGEST_PAUSE)
         pause = random.uniform(longest / 2, longest)  # noqa: S311
         # A model that is away for the moment comes back: its server answered, and is at work on it.
         away = isinstance(error, Unreachable) and error.code is grpc.StatusCode.NOT_FOUND

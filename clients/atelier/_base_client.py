@@ -69,7 +69,7 @@ class BaseClient:
         picture = encoded_image(image)
         return _messages.infer_bytes(
             "stylize",
-            {"image": picture.data, "style": style_text(style).encode()},
+            {"image": picture.data, "style": style_text(style)},
             "stylized",
             {**options, "format": options["format"] or picture.reply},
         )
@@ -83,8 +83,8 @@ class BaseClient:
     def _styles(self) -> Exchange[list[str]]:
         return _messages.model_config("style").then(_style_names)
 
-    def _server_ready(self) -> Exchange[None]:
-        return _messages.server_ready(self.url)
+    def _ready(self) -> Exchange[None]:
+        return _messages.model_ready("stylize", self.url)
 
 
 def stylize_options(

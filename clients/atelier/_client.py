@@ -88,7 +88,7 @@ class Client(BaseClient):
             InvalidRequest: The picture, the style or an option is wrong.
             Overloaded: The server's queue is full.
             DeadlineExceeded: The timeout passed.
-            Unreachable: No server answered.
+            Unreachable: No server answered, or the model is away for the moment.
             ServerFailed: The server failed.
             OSError: The file cannot be read.
             TypeError: `image` is none of the kinds above.
@@ -149,16 +149,16 @@ class Client(BaseClient):
         return self._run(self._styles, self._attempts(timeout))
 
     def wait_ready(self, timeout: float | None = 60.0) -> None:
-        """Waits until the server and all its models are ready.
+        """Waits until the server serves `stylize`.
 
         Args:
             timeout: Seconds to wait, or None for as long as it takes.
 
         Raises:
-            Unreachable: The server was not ready in time; the message says why.
+            Unreachable: It did not serve it in time; the message says why.
             DeadlineExceeded: The server took the last question and did not answer it in time.
         """
-        self._run(self._server_ready, self._waiting(timeout))
+        self._run(self._ready, self._waiting(timeout))
 
     def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""

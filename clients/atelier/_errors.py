@@ -6,7 +6,7 @@ The tree, to be caught by meaning:
     ├── InvalidRequest     the request is wrong: change it   (also a ValueError)
     ├── Overloaded         the server has too much to do: come back later
     ├── DeadlineExceeded   the timeout passed                (also a TimeoutError)
-    ├── Unreachable        no server answered                (also a ConnectionError)
+    ├── Unreachable        nobody serves it at the moment    (also a ConnectionError)
     └── ServerFailed       the server failed on a request that may well be right
 
 Triton answers a full queue, an expired queue time, a drain and a restricted protocol with the one
@@ -67,7 +67,11 @@ class DeadlineExceeded(AtelierError, TimeoutError):
 
 
 class Unreachable(AtelierError, ConnectionError):
-    """No server answered: nobody listens, the connection broke, or the server shuts down."""
+    """No server answered: nobody listens, the connection broke, or the server shuts down.
+
+    Or a server answered that does not serve the model at the moment: it is being swapped for its
+    next version, or did not load. `code` is NOT_FOUND then.
+    """
 
     @property
     def another_attempt_may_help(self) -> bool:
@@ -98,13 +102,15 @@ _BY_STATUS: dict[grpc.StatusCode, type[AtelierError]] = {
     grpc.StatusCode.DATA_LOSS: ServerFailed,
 }
 
+_AWAY = "has no available versions"
+
 # Messages that mean something else than their status says. All of them are Triton's, but for two of
 # gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
 _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
     (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size", Overloaded),
     (grpc.StatusCode.UNAVAILABLE, "Request timeout expired", Overloaded),
     (grpc.StatusCode.UNAVAILABLE, "This protocol is restricted", InvalidRequest),
-    (grpc.StatusCode.NOT_FOUND, "has no available versions", Unreachable),
+    (grpc.StatusCode.NOT_FOUND, _AWAY, Unreachable),
     (grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max", InvalidRequest),
     (grpc.StatusCode.UNIMPLEMENTED, "Received http2 header", Unreachable),
 ]
@@ -116,6 +122,10 @@ _OPENING: dict[type[AtelierError], str] = {
     ServerFailed: "the server at {url} failed",
 }
 
+_OPENING_AWAY = (
+    "the server at {url} does not serve it at the moment; a model is being swapped, or did not load"
+)
+
 # What gRPC itself says of these two, only those understand who know gRPC.
 _ADVICE: dict[type[AtelierError], str] = {
     Unreachable: "check that it runs and that the address is right; the port is the one for gRPC, "
@@ -123,7 +133,7 @@ _ADVICE: dict[type[AtelierError], str] = {
     DeadlineExceeded: "give it more time with timeout= in Python or --timeout on the command line, "
     "or check the address",
 }
-_CLEAR_ALREADY = re.compile("Server is stopping|has no available versions|the client was closed")
+_CLEAR_ALREADY = re.compile(f"Server is stopping|{_AWAY}|the client was closed")
 
 _WRAPPING = re.compile(r"in ensemble '[^']*', ")
 
@@ -143,7 +153,8 @@ def from_status(
             kind = meaning
     details = _WRAPPING.sub("", details).strip()
     within = "in time" if timeout is None else f"within the timeout of {timeout:g} s"
-    opening = _OPENING.get(kind, "").format(url=url, within=within)
+    opening = _OPENING_AWAY if _AWAY in details else _OPENING.get(kind, "")
+    opening = opening.format(url=url, within=within)
     if kind in _ADVICE and not _CLEAR_ALREADY.search(details):
         message = f"{opening}: {_ADVICE[kind]}" + (f" ({details})" if details else "")
     else:

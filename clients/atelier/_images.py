@@ -131,15 +131,19 @@ def _from_other_format(data: bytes) -> Image.Image:
         raise InvalidRequest("image: there are no bytes in it")
     try:
         image = Image.open(io.BytesIO(data))
-        if getattr(image, "n_frames", 1) > 1:
-            raise InvalidRequest(f"image: a {image.format} of several frames; give one of them")
+        frames = getattr(image, "n_frames", 1)
         image.load()
     except UnidentifiedImageError as error:
         raise InvalidRequest(
             "image: not a picture in a known format; give a JPEG, PNG or WebP"
         ) from error
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidRequest(f"image: cannot be read: {error}") from error
+    except Exception as error:
+        # Malformed bytes make Pillow raise almost anything: OSError, SyntaxError, ValueError,
+        # TypeError, NotImplementedError, DecompressionBombError among others.
+        reason = str(error) or type(error).__name__
+        raise InvalidRequest(f"image: cannot be read: {reason}") from error
+    if frames > 1:
+        raise InvalidRequest(f"image: a {image.format} of several frames; give one of them")
     return image
 
 
@@ -154,7 +158,13 @@ def _without_loss(image: Image.Image) -> bytes:
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "La":
         upright = upright.convert("LA")
-    elif upright.mode not in _PNG_MODES:
+    elif upright.mode.startswith("I;16") and upright.mode != "I;16":
+        # In a byte order of its own. Pillow's way to L or RGB would clip it at 255.
+        upright = Image.fromarray(np.asarray(upright.convert("I")).astype(np.uint16))
+    elif upright.mode not in _PNG_MODES or (
+        # Lossless WebP has no word for a transparent colour.
+        upright.mode == "RGB" and upright.has_transparency_data
+    ):
         upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
     # Whether it fits the pixels is the server's to see.
     profile = image.info.get("icc_profile")

@@ -11,7 +11,7 @@ from typing import Any, Generic, SupportsIndex, TypeAlias, TypeVar
 from google.protobuf.message import DecodeError
 from tritonclient.grpc import service_pb2 as messages
 
-from atelier._errors import ServerFailed, Unreachable
+from atelier._errors import InvalidRequest, ServerFailed, Unreachable
 
 Answer = TypeVar("Answer")
 Other = TypeVar("Other")
@@ -22,6 +22,7 @@ Parameters: TypeAlias = Mapping[str, str | bool | int | float | None]
 SERVICE = "/inference.GRPCInferenceService/"
 
 _LENGTH = struct.Struct("<I")
+_INT64 = range(-(2**63), 2**63)
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,19 @@ class Exchange(Generic[Answer]):
 
 def infer_bytes(
     model: str,
-    inputs: Mapping[str, bytes],
+    inputs: Mapping[str, bytes | str],
     output: str,
     parameters: Parameters,
 ) -> Exchange[bytes]:
-    """Asks `model` for one BYTES[1] output, given BYTES[1] inputs; every batch is of one."""
+    """Asks `model` for one BYTES[1] output, given BYTES[1] inputs; every batch is of one.
+
+    Making the request raises InvalidRequest where a text cannot be written in UTF-8.
+    """
 
     def request(remaining: float | None) -> bytes:
         message = messages.ModelInferRequest(model_name=model)
-        for name, data in inputs.items():
+        for name, content in inputs.items():
+            data = _utf8(name, content) if isinstance(content, str) else content
             message.inputs.add(name=name, datatype="BYTES", shape=[1, 1])
             message.raw_input_contents.append(_LENGTH.pack(len(data)) + data)
         message.outputs.add(name=output)
@@ -66,11 +71,13 @@ def infer_bytes(
                 case None:
                     pass
                 case str():
-                    message.parameters[name].string_param = value
+                    message.parameters[name].string_param = _utf8(name, value)
                 case bool():
                     message.parameters[name].bool_param = value
-                case SupportsIndex():  # An int, or one of numpy's.
+                case SupportsIndex() if int(value) in _INT64:  # An int, or one of numpy's.
                     message.parameters[name].int64_param = int(value)
+                case SupportsIndex():  # The server is to see it, and to say what it takes.
+                    message.parameters[name].string_param = str(value)
                 case _:
                     message.parameters[name].double_param = float(value)
         if remaining is not None:
@@ -113,15 +120,26 @@ def model_statistics() -> Exchange[list[Any]]:
     )
 
 
-def server_ready(url: str) -> Exchange[None]:
-    """Asks whether the server and all its models are ready. Reading a no raises Unreachable."""
+def model_ready(model: str, url: str) -> Exchange[None]:
+    """Asks whether a model is ready. Reading a no raises Unreachable."""
 
     def read(answer: bytes) -> None:
-        if not _parsed(messages.ServerReadyResponse, answer).ready:
-            raise Unreachable(f"the server at {url} is up but not ready yet")
+        if not _parsed(messages.ModelReadyResponse, answer).ready:
+            raise Unreachable(
+                f"the server at {url} is up, but its model {model!r} is not ready yet", model=model
+            )
 
-    message = messages.ServerReadyRequest()
-    return Exchange("ServerReady", None, lambda _: bytes(message.SerializeToString()), read)
+    message = messages.ModelReadyRequest(name=model)
+    return Exchange("ModelReady", model, lambda _: bytes(message.SerializeToString()), read)
+
+
+def _utf8(name: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest(
+            f"{name}: {text!r:.60} is not text in UTF-8; write it without its broken characters"
+        ) from error
 
 
 def _parsed(kind: Any, answer: bytes) -> Any:

@@ -81,9 +81,9 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             statistics.compute_infer.ns = count * (5_000_000 if step == "style" else 2_000_000)
         return response
 
-    def ServerReady(self, request, context):  # noqa: N802
+    def ModelReady(self, request, context):  # noqa: N802
         ready = self.ready.pop(0) if len(self.ready) > 1 else self.ready[0]
-        return messages.ServerReadyResponse(ready=ready)
+        return messages.ModelReadyResponse(ready=ready and request.name == "stylize")
 
 
 def picture_file(encoding: str = "png", size: tuple[int, int] = (20, 16)) -> bytes:

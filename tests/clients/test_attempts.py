@@ -15,6 +15,12 @@ def test_pauses_grow_to_a_limit_and_are_jittered():
         assert longest / 2 <= min(same) < max(same) <= longest
 
 
+def test_whoever_has_no_limit_waits_on_and_on():
+    attempts = Attempts(None, None, "host:1")
+    for _ in range(2000):
+        assert 0 < attempts.pause_after(Overloaded("full")) <= LONGEST_PAUSE
+
+
 def test_an_error_that_stays_is_raised_at_once():
     error = InvalidRequest("no")
     with pytest.raises(InvalidRequest) as caught:

@@ -13,10 +13,15 @@ import pytest
 from PIL import Image
 
 from atelier import Client, DeadlineExceeded, InvalidRequest, Overloaded, ServerFailed, Unreachable
+from atelier._attempts import LONGEST_TIMEOUT
 
 QUEUE_FULL = (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size")
 DRAINING = (grpc.StatusCode.UNAVAILABLE, "Server is stopping to serve requests.")
 QUEUE_TIME_OVER = (grpc.StatusCode.UNAVAILABLE, "Request timeout expired")
+SWAPPED = (
+    grpc.StatusCode.NOT_FOUND,
+    "Request for unknown model: 'stylize' has no available versions",
+)
 
 
 @pytest.fixture
@@ -96,6 +101,9 @@ WISHES = [
     ({"longest_side": 1024}, {"longest_side": ("int64_param", 1024)}),
     ({"longest_side": np.int64(512)}, {"longest_side": ("int64_param", 512)}),
     ({"quality": 3.5}, {"quality": ("double_param", 3.5)}),
+    ({"longest_side": 2**63 - 1}, {"longest_side": ("int64_param", 2**63 - 1)}),
+    ({"longest_side": 10**20}, {"longest_side": ("string_param", "1" + "0" * 20)}),
+    ({"quality": -(2**63) - 1}, {"quality": ("string_param", "-9223372036854775809")}),
     ({"strength": 1.0, "keep_colors": False, "longest_side": None, "quality": None}, {}),
     (
         {"strength": 2, "keep_colors": True, "longest_side": 16},
@@ -185,6 +193,26 @@ def test_retries_end(server, ask, jpeg):
     assert len(server.requests) == 3
 
 
+def test_a_model_that_is_swapped_is_waited_for_beyond_the_retries(server, ask, jpeg):
+    server.script = [SWAPPED] * 3
+    ask(server.url, "stylize", jpeg, "udnie", client={"retries": 1})
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize(
+    ("style", "wishes", "words"),
+    [
+        ("\udcff", {}, r"style: '\\udcff' is not text in UTF-8"),
+        ({"\udcff": 0.5}, {}, r"style: '\\udcff:0.5' is not text in UTF-8"),
+        ("udnie", {"format": "\udcff"}, r"format: '\\udcff' is not text in UTF-8"),
+    ],
+)
+def test_text_that_cannot_be_sent(server, ask, jpeg, style, wishes, words):
+    with pytest.raises(InvalidRequest, match=words):
+        ask(server.url, "stylize", jpeg, style, **wishes)
+    assert not server.requests
+
+
 @pytest.mark.parametrize("status", ["INVALID_ARGUMENT", "INTERNAL", "NOT_FOUND"])
 def test_what_cannot_pass_is_not_tried_again(server, ask, jpeg, status):
     server.script = [(grpc.StatusCode[status], "no")]
@@ -241,7 +269,7 @@ def test_waiting_until_ready(server, ask):
 
 def test_waiting_in_vain(server, ask, nobody):
     server.ready = [False]
-    with pytest.raises(Unreachable, match="not ready yet"):
+    with pytest.raises(Unreachable, match="model 'stylize' is not ready yet"):
         ask(server.url, "wait_ready", 1.0)
     with pytest.raises(Unreachable, match="cannot reach"):
         ask(nobody, "wait_ready", 1.0)
@@ -319,12 +347,17 @@ def test_closing_ends_calls_under_way(server, jpeg):
             call.result(timeout=1)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e10, 1e13])
 def test_timeouts_out_of_range(server, ask, jpeg, timeout):
     with pytest.raises(ValueError, match="above 0"):
         ask(server.url, "styles", client={"timeout": timeout})
     with pytest.raises(ValueError, match="above 0"):
         ask(server.url, "stylize", jpeg, "udnie", timeout=timeout)
+
+
+def test_the_longest_timeout(server, ask, jpeg):
+    ask(server.url, "stylize", jpeg, "udnie", timeout=LONGEST_TIMEOUT)
+    assert server.requests[-1].parameters["timeout"].int64_param > 0.99e15
 
 
 def test_settings_out_of_range():

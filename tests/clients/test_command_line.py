@@ -143,7 +143,11 @@ def test_streams(server, photo, picture):
         (["photo.jpeg", "--strength", "much"], "much"),
         (["photo.jpeg", "--longest-side", "15"], "15"),
         (["photo.jpeg", "--longest-side", "64.5"], "64.5"),
-        (["photo.jpeg", "--timeout", "0"], "0"),
+        (["photo.jpeg", "--timeout", "0"], "timeout 0.0: give seconds above 0"),
+        (["photo.jpeg", "--timeout", "inf"], "timeout inf: give seconds above 0"),
+        (["photo.jpeg", "--timeout", "nan"], "timeout nan: give seconds above 0"),
+        (["photo.jpeg", "--timeout", "1e13"], "up to 1e+09"),
+        (["photo.jpeg", "--timeout", "soon"], "soon"),
         (["photo.jpeg", "--url", "http://localhost:8000"], "HOST:PORT"),
     ],
 )
@@ -174,6 +178,21 @@ def test_errors_are_one_line_and_a_code(server, photo, capsys, status, message, 
     assert shown.count("\n") == 1
     assert message.rpartition(", ")[2] in shown
     assert list(photo.parent.iterdir()) == [photo]
+
+
+def test_a_style_that_is_no_text_is_refused(server, photo, capsys):
+    # How Python reads bytes of the command line that are not UTF-8.
+    style = os.fsdecode(b"\xff")
+    assert run(["stylize", str(photo), "--style", style, "--url", server.url]) == 1
+    assert capsys.readouterr().err.startswith(r"Error: style: '\udcff' is not text in UTF-8")
+    assert not server.requests
+
+
+def test_a_number_too_large_for_the_protocol_is_the_servers_to_refuse(server, photo):
+    side = str(10**20)
+    arguments = ["stylize", str(photo), "--style", "x", "--longest-side", side]
+    assert run([*arguments, "--url", server.url]) == 0
+    assert server.requests[-1].parameters["longest_side"].string_param == side
 
 
 def test_a_file_that_cannot_be_written(server, photo, capsys):

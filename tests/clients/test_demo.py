@@ -1,5 +1,7 @@
 """`atelier demo`, with the server's side played by the scripted one."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -133,6 +135,25 @@ def test_the_own_server_ends_with_a_process_that_was_killed(stand_in, tmp_path):
     while not (tmp_path / "log").read_text().endswith("stopped\n"):
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@pytest.fixture
+def hangup():
+    """Sets what SIGHUP does, for the length of a test."""
+    before = signal.getsignal(signal.SIGHUP)
+    yield lambda handler: signal.signal(signal.SIGHUP, handler)
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_the_demo_ends_with_its_terminal_unless_nohup_keeps_it(hangup):
+    hangup(signal.SIG_DFL)
+    with pytest.raises(SystemExit, match="129"), demo._ended_by_signals():
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    hangup(signal.SIG_IGN)
+    with demo._ended_by_signals():
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def test_a_server_that_does_not_start_says_why(stand_in, tmp_path, capsys):

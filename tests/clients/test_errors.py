@@ -87,6 +87,14 @@ def test_a_server_that_stops_says_so_and_no_more():
     assert message("UNAVAILABLE", stopping) == f"cannot reach the server at host:8000: {stopping}"
 
 
+def test_a_model_that_is_away_is_not_told_as_a_server_out_of_reach():
+    away = "Request for unknown model: 'stylize' has no available versions"
+    assert message("NOT_FOUND", away) == (
+        "the server at host:8000 does not serve it at the moment; a model is being swapped, or did "
+        f"not load: {away}"
+    )
+
+
 def test_who_ran_out_of_time_learns_how_to_give_more():
     words = message("DEADLINE_EXCEEDED", "Deadline Exceeded")
     assert "host:8000 did not answer within the timeout of 7.5 s: give it more time" in words

@@ -1,4 +1,5 @@
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -70,6 +71,40 @@ def test_sixteen_bits_stay():
     np.testing.assert_array_equal(np.asarray(sent), np.asarray(image))
 
 
+@pytest.mark.parametrize(("mode", "order"), [("I;16B", ">u2"), ("I;16L", "<u2")])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_sixteen_bits_of_either_byte_order_stay(mode, order, orientation):
+    array = RANDOM.integers(0, 2**16, (20, 30), dtype=np.uint16)
+    image = Image.frombytes(mode, (30, 20), array.astype(order).tobytes())
+    image.getexif()[ORIENTATION] = orientation
+    sent = opened(encoded_image(image).data)
+    assert sent.mode == "I;16"
+    upright = np.rot90(array, -1) if orientation == 6 else array
+    np.testing.assert_array_equal(np.asarray(sent), upright)
+
+
+def test_a_sixteen_bit_file_stays():
+    array = RANDOM.integers(0, 2**16, (20, 30), dtype=np.uint16)
+    image = Image.frombytes("I;16B", (30, 20), array.astype(">u2").tobytes())
+    data = saved(image, "TIFF")
+    assert opened(data).mode == "I;16B"
+    np.testing.assert_array_equal(np.asarray(opened(encoded_image(data).data)), array)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+@pytest.mark.parametrize("width", [30, 16384])
+def test_a_transparent_colour_stays_transparent(mode, width):
+    image = Image.new("RGB", (width, 20), "white")
+    image.paste("black", (0, 0, 10, 20))
+    image = image.convert(mode)
+    key = image.getpixel((0, 0))
+    image = opened(saved(image, "PNG", transparency=key))
+    assert image.mode == mode
+    sent = opened(encoded_image(image).data).convert("RGBA")
+    assert sent.getpixel((0, 0)) == (0, 0, 0, 0)
+    assert sent.getpixel((10, 0)) == (255, 255, 255, 255)
+
+
 def test_a_photograph_opened_with_pil_stands_upright():
     exif = Image.Exif()
     exif[ORIENTATION] = 6
@@ -124,6 +159,21 @@ def test_files_that_are_no_picture():
         (cut, "cannot be read"),
     ):
         with pytest.raises(InvalidRequest, match=reason):
+            encoded_image(data)
+
+
+def test_damaged_files_of_every_kind_are_told_alike():
+    image = Image.fromarray(pixels(24, 24, 3))
+    tiff = saved(image, "TIFF", save_all=True, append_images=[image])
+    second_width = tiff.rindex(struct.pack("<HHI", 256, 4, 1))
+    for data in (
+        saved(image, "DDS")[:200],
+        saved(image, "IM").replace(b"24", b"2?"),
+        saved(image, "PPM").replace(b"24", b"2?"),
+        saved(image, "SGI").replace(b"\0\x18\0\x03", b"\0\x18\0\x09"),
+        tiff[:second_width] + bytes(2) + tiff[second_width + 2 :],
+    ):
+        with pytest.raises(InvalidRequest, match=r"image: (cannot be read|not a picture)"):
             encoded_image(data)
 
 

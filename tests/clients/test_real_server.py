@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 
 from atelier import AsyncClient, Client, DeadlineExceeded, InvalidRequest, Unreachable
 from atelier._cli.root import run
-from atelier_serving import TritonServer
+from atelier_serving import ReloadError, TritonServer
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 NETWORK = """
@@ -186,6 +186,34 @@ def test_a_server_that_went_away(repository, pixels):
     with pytest.raises(Unreachable):
         art.stylize(pixels, "negative")
     art.close()
+
+
+def test_a_model_that_stays_closed_is_not_ready_until_it_is_mended(repository, tmp_path, pixels):
+    models = shutil.copytree(repository, tmp_path / "models")
+    with TritonServer(models) as server, Client(server.grpc_url) as art:
+        art.wait_ready(10)
+        (models / "style/config.pbtxt").write_text(CONFIG.replace('"stylized"', '"painted"'))
+        network = onnx.parser.parse_model(NETWORK.replace("stylized", "painted"))
+        onnx.save(network, models / "style/1/model.onnx")
+        with pytest.raises(ReloadError, match="stays closed"):
+            server.reload()
+        with pytest.raises(Unreachable, match="is up, but its model 'stylize' is not ready yet"):
+            art.wait_ready(1)
+        with pytest.raises(Unreachable, match="does not serve it at the moment; a model is being"):
+            art.stylize(pixels, "negative", timeout=1)
+        shutil.copytree(repository / "style", models / "style", dirs_exist_ok=True)
+        server.reload()
+        art.wait_ready(10)
+
+
+def test_a_model_that_is_not_there_is_never_ready(repository, tmp_path):
+    shutil.copytree(repository / "encode", tmp_path / "encode")
+    with (
+        TritonServer(tmp_path) as server,
+        Client(server.grpc_url) as art,
+        pytest.raises(Unreachable, match="model 'stylize' is not ready yet"),
+    ):
+        art.wait_ready(1)
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])

@@ -309,6 +309,16 @@ def test_scans_are_counted_to_the_end_of_the_picture_alone(photo, encoded):
     assert (pixels_of(film) == pixels_of(film[:-20_000])).all()
 
 
+@pytest.mark.parametrize("colour_type", [0, 2, 3, 4, 6])
+def test_a_transparency_longer_than_a_palette_is_refused(png_with, colour_type):
+    header = struct.pack(">IIBBBBB", 16, 16, 8, colour_type, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"PLTE", bytes(768))]
+    end = [(b"IDAT", zlib.compress(bytes(16 * 65))), (b"IEND", b"")]
+    assert pixels_of(png_with(*chunks, (b"tRNS", bytes(256)), *end)).shape == (16, 16, 3)
+    words = refusal(png_with(*chunks, (b"tRNS", bytes(257)), *end))
+    assert "damaged or cut off (its transparency is longer than a palette)" in words
+
+
 def test_two_sizes_in_one_file_are_refused(png_with):
     large, small = (struct.pack(">IIBBBBB", n, n, 8, 0, 0, 0, 0) for n in (4000, 16))
     data_ = png_with((b"IHDR", small), (b"IHDR", large), (b"IDAT", b""), (b"IEND", b""))

@@ -42,6 +42,11 @@ def test_quality(photo, format_name):
     )
 
 
+def test_webp_of_twenty_four_million_pixels_of_noise():
+    noise = np.random.default_rng(0).integers(0, 256, (4000, 6000, 3), np.uint8)
+    assert opened(encode(noise, "webp", 0, DEFAULTS)).size == (6000, 4000)
+
+
 def test_png_takes_no_notice_of_quality(photo):
     pixels = np.asarray(photo)
     assert encode(pixels, "png", 1, DEFAULTS) == encode(pixels, "png", 0, DEFAULTS)

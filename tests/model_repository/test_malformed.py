@@ -76,6 +76,14 @@ def bombs(photo: Image.Image, encode: Encode, png_with: Encode) -> Iterator[Case
     yield "PNG without pixels", png_with(header, (b"IEND", b""))
     yield "PNG of two headers", png_with(header, header, header, (b"IEND", b""))
     yield "PNG of many chunks", png_with(header) + png_with((b"teST", b""))[8:] * 70_000
+    palette = png_with(
+        (b"IHDR", PNG_HEADER.pack(64, 64, 8, 3, 0, 0, 0)),
+        (b"PLTE", bytes(3)),
+        (b"tRNS", bytes(300)),
+        pixels,
+        (b"IEND", b""),
+    )
+    yield "PNG of more transparency than colours", palette
     for kind in range(256):
         header = (b"IHDR", PNG_HEADER.pack(16, 16, kind % 20, kind // 20, kind % 3, 0, kind % 4))
         yield "PNG of an odd kind", png_with(header, pixels, (b"IEND", b""))

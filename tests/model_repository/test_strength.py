@@ -20,6 +20,8 @@ from strength import StrengthError, read_strength
         ({"strength": ".5"}, 0.5),
         ({"strength": "2"}, 2),
         ({"strength": "1e-1"}, 0.1),
+        ({"strength": "+1."}, 1),
+        ({"strength": 1e-7}, 1e-7),
     ],
 )
 def test_strengths(parameters, strength):
@@ -30,6 +32,7 @@ def test_strengths(parameters, strength):
     "strength",
     [
         *(-0.01, 2.01, 3, -1, math.nan, math.inf, -math.inf, True, False, None),
+        *("١", "1_0e-1", " 1", "0x1", "1.0.0"),
         *("", "much", "nan", "inf", "1e999", "-1", "2.5", "50%", "0,5", "1/2", "9" * 5000),
     ],
 )

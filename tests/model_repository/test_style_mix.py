@@ -1,5 +1,7 @@
 """Styles and mixes of styles, as clients write them."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,6 +63,15 @@ def test_refusals(text, words):
     for word in words:
         assert word in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("weight", ["1" * 4085 + "x", "1." + "1" * 4083 + "x", "1e" + "1" * 4088])
+def test_a_long_weight_holds_nobody_up(weight):
+    started = time.thread_time()
+    with pytest.raises(StyleError):
+        parse_mix(f"udnie:{weight}".encode(), STYLES)
+    # 0.3 ms, with room for a machine that does other things meanwhile.
+    assert time.thread_time() - started < 0.05
 
 
 positive = st.floats(min_value=1e-6, max_value=1e6)

@@ -86,9 +86,9 @@ def test_exif_orientation(stylize, encoded, photo, orientation):
         (b"", "nobody", {}, "the image is empty"),
         (None, "udnie", {"format": "gif"}, "in ensemble 'stylize', format 'gif' cannot be written"),
         (b"", "udnie", {"format": "gif"}, "format 'gif' cannot be written: use jpeg, png or webp"),
-        (None, "udnie", {"quality": 0}, "use 1 to 100"),
-        (b"", "udnie", {"quality": 0}, "use 1 to 100"),
-        (None, "udnie", {"quality": True}, "use 1 to 100"),
+        (None, "udnie", {"quality": 0}, "use a whole number from 1 to 100"),
+        (b"", "udnie", {"quality": 0}, "use a whole number from 1 to 100"),
+        (None, "udnie", {"quality": True}, "use a whole number from 1 to 100"),
         (None, "udnie", {"batch": 2}, "batch-size must be <= 1 for 'stylize'"),
     ],
 )
@@ -189,6 +189,23 @@ def test_a_step_that_serves_alone_refuses_what_it_cannot_do(server, photo, chang
         with pytest.raises(InferenceServerException) as caught:
             client.infer("encode", for_encode(np.asarray(photo), **changes))
         assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+        assert words in caught.value.message()
+
+
+def test_encode_refuses_a_painting_beyond_its_limit(tmp_path, photo):
+    config = shutil.copytree(MODELS / "encode", tmp_path / "encode") / "config.pbtxt"
+    limit = 181 * 127
+    assert config.read_text().count('"52428800"') == 1
+    config.write_text(config.read_text().replace('"52428800"', f'"{limit}"'))
+    picture = np.asarray(photo)
+    larger = np.asarray(photo.resize((181, 128)))
+    with TritonServer(tmp_path) as server, grpc.InferenceServerClient(server.grpc_url) as client:
+        result = client.infer("encode", for_encode(picture)).as_numpy("encoded").item()
+        assert (pixels(result) == picture).all()
+        with pytest.raises(InferenceServerException) as caught:
+            client.infer("encode", for_encode(larger, size=[127, 181]))
+        assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+        words = f"pixels has 128 x 181 pixels (height x width), more than {limit}: raise parameter"
         assert words in caught.value.message()
 
 

@@ -15,9 +15,10 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from atelier._channel import target_of
 from atelier._cli.contact_sheet import contact_sheet
 from atelier._cli.files import write_whole
-from atelier._cli.options import checked_url
+from atelier._cli.options import checked_by
 from atelier._cli.served import own_server
 from atelier._cli.stylize import style_slug
 from atelier._cli.timings import Stopwatch, Timing
@@ -57,7 +58,7 @@ class _Wish:
     metavar="HOST:PORT",
     envvar="ATELIER_URL",
     show_envvar=True,
-    callback=checked_url,
+    callback=checked_by(target_of),
     help="The gRPC port of a running server. Without it, one is started and stopped again.",
 )
 @click.option(
@@ -175,7 +176,11 @@ def _ended_by_signals() -> Iterator[None]:
     def end(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ending = [signal.SIGTERM]
+    # nohup has it ignored on purpose.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        ending.append(signal.SIGHUP)
+    before = {number: signal.signal(number, end) for number in ending}
     try:
         yield
     finally:

@@ -1,23 +1,29 @@
 """Options that every command which talks to a server has."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
+from atelier._attempts import checked_timeout
 from atelier._channel import target_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Callback: TypeAlias = Callable[[click.Context, click.Parameter, Any], Any]
 
 
-def checked_url(context: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
-    """Refuses what is no server address, before anything is done."""
-    if url is not None:
-        try:
-            target_of(url)
-        except ValueError as error:
-            raise click.BadParameter(str(error), context, parameter) from error
-    return url
+def checked_by(check: Callable[[Any], object]) -> Callback:
+    """The callback of an option that refuses what `check` refuses with ValueError."""
+
+    def checked(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if value is not None:
+            try:
+                check(value)
+            except ValueError as error:
+                raise click.BadParameter(str(error), context, parameter) from error
+        return value
+
+    return checked
 
 
 def server_options(command: Command) -> Command:
@@ -27,16 +33,17 @@ def server_options(command: Command) -> Command:
         default="localhost:8001",
         envvar="ATELIER_URL",
         metavar="HOST:PORT",
-        callback=checked_url,
+        callback=checked_by(target_of),
         show_default=True,
         show_envvar=True,
         help="The server's gRPC port.",
     )
     timeout = click.option(
         "--timeout",
-        type=click.FloatRange(min=0, min_open=True),
+        type=float,
         default=30.0,
         metavar="SECONDS",
+        callback=checked_by(checked_timeout),
         show_default=True,
         help="Time for the whole call.",
     )

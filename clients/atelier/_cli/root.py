@@ -29,8 +29,8 @@ _INTERRUPTED = 130
 
 _EPILOG = """\
 Exit codes: 0 done; 1 refused, or a file cannot be read or written; 2 wrong usage; 3 the server
-cannot be reached; 4 the server is overloaded; 5 the timeout passed; 6 the server failed; 130
-interrupted.
+cannot be reached, or its model is away for the moment; 4 the server is overloaded; 5 the timeout
+passed; 6 the server failed; 130 interrupted.
 """
 
 

@@ -1,7 +1,5 @@
 """A server of one's own for as long as a command runs."""
 
-import ctypes
-import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +13,9 @@ import click
 _SECONDS_TO_START = 120.0
 _SECONDS_TO_STOP = 30.0
 _LAST_WORDS = 20
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# The kernel ends the server when this process was killed and could not do so itself. util-linux
+# asks for it: Python could in a fork alone, which the threads of gRPC do not survive.
+_ENDING_WITH_PARENT = ["setpriv", "--pdeathsig", "TERM"]
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def own_server(model_repository: Path, log: Path) -> Iterator[str]:
     Raises:
         click.ClickException: It did not start; the message has the last lines of its log.
     """
-    command = [sys.executable, "-m", "atelier", "serve"]
+    command = [*_ENDING_WITH_PARENT, sys.executable, "-m", "atelier", "serve"]
     command += ["--grpc-port", "0", "--http-port", "0", "--metrics-port", "0"]
     command += ["--model-repository", str(model_repository)]
     with log.open("wb") as log_file:
@@ -42,7 +42,6 @@ def own_server(model_repository: Path, log: Path) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=log_file,
             process_group=0,
-            preexec_fn=_end_with_parent,
         )
     assert server.stdout is not None
     try:
@@ -55,11 +54,6 @@ def own_server(model_repository: Path, log: Path) -> Iterator[str]:
             server.kill()
             server.wait()
         server.stdout.close()
-
-
-def _end_with_parent() -> None:
-    """Has the kernel end this process when its parent was killed and could not do so itself."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], output: IO[bytes], log: Path) -> str:

@@ -171,7 +171,7 @@ def _count_scans(data: bytes, position: int) -> int:
 
 
 def _read_png(data: bytes) -> Container:
-    """PNG specification, third edition, sections 5.3, 11.2.1 and 11.3.6."""
+    """PNG specification, third edition, sections 5.3, 11.2.1, 11.3.1.1 and 11.3.6."""
     length, kind, width, height, depth = _unpack("PNG", ">I4sIIB", data, len(_PNG_SIGNATURE))
     if kind != b"IHDR" or length != 13:
         raise damaged("PNG", "it does not begin with an IHDR chunk")
@@ -193,6 +193,8 @@ def _read_png(data: bytes) -> Container:
         length, kind = struct.unpack_from(">I4s", data, position)
         content, start = position + 8, position
         position = content + length + 4
+        if kind == b"tRNS" and length > 256:
+            raise damaged("PNG", "its transparency is longer than a palette")
         if kind in _PNG_PICTURE:
             kept.append(view[start:position])
         elif kind == b"eXIf":

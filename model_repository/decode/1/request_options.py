@@ -1,7 +1,8 @@
 """What a request asks for beside the picture and the style.
 
-Read before the picture is decoded: what cannot be done as asked must not cost the decoding and the
-network first. The strength is read by `style_weights`, whose business it is.
+Read before the picture is decoded: what cannot be done as asked must not cost the decoding first.
+Whether the picture fits into the format is seen behind the decoding, and before the network. The
+strength is read by `style_weights`, whose business it is.
 """
 
 import re
@@ -15,7 +16,7 @@ DEFAULT_QUALITY = 0
 """Leaves the quality to the encoder, which has a default for each format."""
 
 _QUALITY = re.compile(r"[1-9][0-9]?|100")
-_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 _YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -84,7 +85,9 @@ def _format(value: object) -> str:
 
 def _quality(value: object) -> int:
     if isinstance(value, bool) or not _QUALITY.fullmatch(str(value)):
-        raise OptionsError(f"quality {_quote(value)} is not possible: use 1 to 100")
+        raise OptionsError(
+            f"quality {_quote(value)} is not possible: use a whole number from 1 to 100"
+        )
     return int(str(value))
 
 
@@ -101,7 +104,7 @@ def _longest_side(value: object, *, min_side: int) -> int:
     if isinstance(value, bool) or not _WHOLE_NUMBER.fullmatch(text) or int(text) < min_side:
         raise OptionsError(
             f"longest_side {_quote(value)} is not possible: use a whole number of pixels, "
-            f"{min_side} or more"
+            f"{min_side} or more, in at most 19 digits"
         )
     return int(text)
 

@@ -7,6 +7,11 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+WEBP_QUICK_PIXELS = 8_000_000
+"""Below this many pixels WebP is written by its quickest method, 0. The headers of all its blocks
+must fit into 512 KiB, which methods 0 and 1 take no care of: noise of 18 million pixels fails
+(libwebp's error 6), and so does a photograph of 36 million. Method 2 writes both."""
+
 
 class EncodeError(ValueError):
     """The picture cannot be encoded as asked; the message says why."""
@@ -54,7 +59,8 @@ def encode(
             options = {"compress_level": 1, "compress_type": zlib.Z_RLE}
         case "webp":
             # Method 0 takes a third of the default's time and 8 % more bytes.
-            options = {"quality": quality or defaults.webp_quality, "method": 0}
+            method = 0 if pixels.shape[0] * pixels.shape[1] < WEBP_QUICK_PIXELS else 2
+            options = {"quality": quality or defaults.webp_quality, "method": method}
         case _:
             raise EncodeError(f"format {format_name!r:.60} cannot be written")
     image, encoded = Image.fromarray(pixels), BytesIO()

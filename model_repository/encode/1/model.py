@@ -66,6 +66,12 @@ class TritonPythonModel:
             )
         if not painting.size:
             raise EncodeError("there are no pixels to encode")
+        if painting.shape[0] * painting.shape[1] > self._max_pixels:
+            raise EncodeError(
+                f"pixels has {painting.shape[0]} x {painting.shape[1]} pixels (height x width), "
+                f"more than {self._max_pixels}: raise parameter 'max_pixels' of the model 'encode' "
+                "for more"
+            )
         if original.size and original.shape[:2] != (height, width):
             raise EncodeError(
                 f"original has {original.shape[0]} x {original.shape[1]} pixels (height x width), "

@@ -1,6 +1,6 @@
 """How far a picture goes from the photograph towards the style, as a client writes it."""
 
-import math
+from client_text import number, quote
 
 MOST = 2.0
 """Beyond the style by as much as the style is from the photograph."""
@@ -24,15 +24,10 @@ def read_strength(parameters: dict[str, object]) -> float:
         StrengthError: It is no number, or out of range.
     """
     value = parameters.get("strength", 1.0)
-    try:
-        strength = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        strength = math.nan
+    strength = number(str(value))
     if 0 <= strength <= MOST:
         return strength
-    text = repr(value)
-    text = text if len(text) <= 60 else text[:57] + "..."
     raise StrengthError(
-        f"strength {text} is not possible: use a number from 0, the photograph, to {MOST:g}; "
-        "1 is the style as it is"
+        f"strength {quote(value)} is not possible: use a number from 0, the photograph, to "
+        f"{MOST:g}; 1 is the style as it is"
     )

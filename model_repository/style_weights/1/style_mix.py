@@ -4,16 +4,15 @@ Grammar: mix = entry *("," entry); entry = name [":" weight]; white space around
 """
 
 import difflib
-import re
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from client_text import number, quote
 from style_names import fold
 
 MAX_LENGTH = 4096
 """Longest mix that is read, in bytes: room for a hundred styles with their weights."""
-
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class StyleError(ValueError):
@@ -55,46 +54,42 @@ def parse_mix(text: bytes, styles: Sequence[str]) -> np.ndarray:
     weights: dict[str, float] = {}
     for written, colon, weight in entries:
         if not written.strip():
-            raise StyleError(f"the style {_quote(mix)} has an entry with no name: remove it")
+            raise StyleError(f"the style {quote(mix)} has an entry with no name: remove it")
         name = known.get(fold(written))
         if name is None:
             raise StyleError(_unknown(written.strip(), known))
         if name in weights:
-            raise StyleError(f"the style {_quote(mix)} names {name} twice: add the two weights up")
+            raise StyleError(f"the style {quote(mix)} names {name} twice: add the two weights up")
         if weighted and not colon:
             raise StyleError(
-                f"style {name} has no weight while others in {_quote(mix)} have one: "
+                f"style {name} has no weight while others in {quote(mix)} have one: "
                 f"write {name}:WEIGHT"
             )
         weights[name] = _weight(name, weight.strip()) if colon else 1.0
 
     values = np.array([weights.get(name, 0.0) for name in styles])
     if not values.any():
-        raise StyleError(f"every weight in {_quote(mix)} is 0: give one style more than that")
+        raise StyleError(f"every weight in {quote(mix)} is 0: give one style more than that")
     values /= values.max()  # The sum of weights near the largest float would overflow.
     return (values / values.sum()).astype(np.float32)
 
 
 def _weight(name: str, text: str) -> float:
-    if not _NUMBER.fullmatch(text):
+    weight = number(text)
+    if math.isnan(weight):
         raise StyleError(
-            f"the weight {_quote(text)} of style {name} is not a number: write {name}:0.5"
+            f"the weight {quote(text)} of style {name} is not a number: write {name}:0.5"
         )
-    weight = float(text)
-    if not 0 <= weight < float("inf"):
-        raise StyleError(f"the weight {_quote(text)} of style {name} must be 0 or more and finite")
+    if not 0 <= weight < math.inf:
+        raise StyleError(f"the weight {quote(text)} of style {name} must be 0 or more and finite")
     return weight
 
 
 def _unknown(written: str, known: dict[str, str]) -> str:
     close = difflib.get_close_matches(fold(written)[:60], known, n=1)
     guess = f"; did you mean {known[close[0]]}?" if close else "."
-    return f"unknown style {_quote(written)}{guess} Known styles: {', '.join(known.values())}"
+    return f"unknown style {quote(written)}{guess} Known styles: {', '.join(known.values())}"
 
 
 def _expected(styles: Sequence[str]) -> str:
     return f"send one of {', '.join(styles)}, or a mix such as '{styles[0]}:0.7,{styles[-1]}:0.3'"
-
-
-def _quote(text: str) -> str:
-    return repr(text if len(text) <= 60 else text[:57] + "...")

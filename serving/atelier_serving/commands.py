@@ -73,7 +73,8 @@ def serve(
     "ready grpc=HOST:PORT http=HOST:PORT metrics=HOST:PORT". The log goes to standard error.
 
     SIGTERM or Ctrl-C lets accepted requests finish; a second one stops at once. SIGUSR1 has it
-    take what is new in the model repository, and one line of the log tells what that was.
+    take what is new in the model repository, and one line of the log tells what that was. The first
+    line of the log tells the process id.
 
     What follows "--" is passed to tritonserver as it is. Every option can also be set in the
     environment: ATELIER_SERVE_GRPC_PORT stands for --grpc-port, and
@@ -83,8 +84,9 @@ def serve(
     from atelier_serving.server import TritonServer
 
     def log(line: str) -> None:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+        # The server serves on when nobody reads its log any more.
+        with contextlib.suppress(OSError):
+            click.echo(line, err=True)
 
     try:
         server = TritonServer(
@@ -125,6 +127,9 @@ def serve(
                 log(str(server.reload()))
             except TritonError as error:
                 log(f"reload failed: {error}")
+            except Exception as error:
+                # The next signal must find this thread, whatever became of this one.
+                log(f"reload failed: {error!r}")
 
     reloads = threading.Thread(target=reload_when_asked, name="reloads", daemon=True)
     signal.signal(signal.SIGUSR1, lambda *_: asked_to_reload.put(True))
@@ -133,6 +138,7 @@ def serve(
         # nohup and shells that start a job in the background have them ignored on purpose.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
+    log(f"atelier serve has the process id {os.getpid()}")
     ready = False
     try:
         server.start()

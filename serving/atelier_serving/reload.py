@@ -1,6 +1,5 @@
 """Taking what is new in the model repositories while the server runs."""
 
-import http.client
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,9 +9,11 @@ from atelier_serving import repositories
 from atelier_serving.errors import ReloadError, StartError
 from atelier_serving.process import SupervisedProcess
 from atelier_serving.repositories import Contents
-from atelier_serving.supervisor import ModelControl, RefusedError, Stopped
-from atelier_serving.swap import Swap
+from atelier_serving.supervisor import FAILURES, ModelControl, Stopped
+from atelier_serving.swap import Answers, Config, Swap
 
+MOST_LOADS = 5
+"""How often one reload loads what changes meanwhile, before it opens what it has closed."""
 LOG_SECONDS = 1.0
 """How long Triton's log may take to arrive behind Triton's answer."""
 LOG_POLL_SECONDS = 0.02
@@ -77,6 +78,7 @@ class Reloader:
         self._paths = paths
         self._taken = taken
         self._exit_timeout = exit_timeout
+        self._configs: dict[str, Config] = {}
         self._overridden: dict[str, int] = {}
 
     def run(self) -> Reload:
@@ -86,36 +88,54 @@ class Reloader:
             ReloadError: Something could not be taken, or the server stops.
         """
         try:
-            repositories.check(self._paths)
-            found = repositories.contents(self._paths)
-            if found is not None and found == self._taken:
-                return Reload(self._paths)
-            return self._take(found)
-        except StartError as error:
-            raise ReloadError(str(error)) from None
+            return self._take()
         except Stopped:
             raise ReloadError("the server is stopping") from None
-        except (OSError, http.client.HTTPException, RefusedError) as error:
-            raise ReloadError(f"Triton did not do what it was asked to: {error!r}") from None
+        except FAILURES as error:
+            raise ReloadError(_unwilling(error)) from None
 
-    def _take(self, found: Contents | None) -> Reload:
+    def _take(self) -> Reload:
         told = self._process.lines
-        swap = Swap(self._control, self._overridden, self._exit_timeout)
-        while not (failed := swap.load(self._taken, found)):
+        swap = Swap(self._control, self._configs, self._overridden, self._exit_timeout)
+        failed: Answers = {}
+        reasons: list[str] = []
+        # Nothing that happens between closing and opening may keep an ensemble closed.
+        try:
+            failed = self._load(swap)
+        except StartError as error:
+            reasons = [str(error)]
+        except FAILURES as error:
+            reasons = [_unwilling(error)]
+        not_opened = swap.open()
+        if self._taken is not None:
+            # Next time these are new.
+            again = swap.not_loaded.union(not_opened)
+            self._taken = {m: files for m, files in self._taken.items() if m not in again}
+        reasons += self._reasons(failed | not_opened, told)
+        if reasons:
+            raise ReloadError("\n".join(reasons))
+        return Reload(
+            self._paths, swap.loaded(), sorted(swap.removed), swap.closed, swap.seconds_closed
+        )
+
+    def _load(self, swap: Swap) -> Answers:
+        repositories.check(self._paths)
+        found = repositories.contents(self._paths)
+        for _ in range(MOST_LOADS):
+            if failed := swap.load(self._taken, found):
+                return failed
             self._taken = found
             # What is published meanwhile would be taken by ensembles that open, and not by others.
             found = repositories.contents(self._paths)
             if found == self._taken:
-                break
-        not_opened = swap.open()
-        if self._taken is not None:
-            # Next time these are new.
-            self._taken = {m: files for m, files in self._taken.items() if m not in not_opened}
-        if failed or not_opened:
-            raise ReloadError("\n".join(self._reasons(failed | not_opened, told)))
-        return Reload(
-            self._paths, swap.loaded(), sorted(swap.removed), swap.closed, swap.seconds_closed
-        )
+                return {}
+        old, new = self._taken or {}, found or {}
+        return {
+            model: f"its files still change after {MOST_LOADS} loads; nothing may write into its "
+            "folder while it loads"
+            for model in sorted(old.keys() | new.keys())
+            if old.get(model) != new.get(model)
+        }
 
     def _reasons(self, answers: Mapping[str, str], told: int) -> list[str]:
         """Why models did not load, from Triton's answers and its log behind the line `told`."""
@@ -131,3 +151,7 @@ class Reloader:
 
 def _listed(parts: Iterable[object]) -> str:
     return ", ".join(map(str, parts))
+
+
+def _unwilling(error: Exception) -> str:
+    return f"Triton did not do what it was asked to: {error!r}"

@@ -21,16 +21,14 @@ def check(repositories: Sequence[str]) -> None:
             Triton.
 
     Raises:
-        StartError: A directory is missing or holds no model, or a model lies in two of them.
+        StartError: A directory cannot be looked into or holds no model, or a model lies in two of
+            them.
     """
     owners: dict[str, str] = {}
     for repository in repositories:
         if "://" in repository:
             continue
-        path = Path(repository)
-        if not path.is_dir():
-            raise StartError(f"the model repository {repository!r} is no directory")
-        models = [entry.name for entry in path.iterdir() if entry.is_dir()]
+        models = [folder.name for folder in _folders(repository)]
         if not models:
             raise StartError(f"the model repository {repository!r} is empty: it holds no model")
         for model in models:
@@ -51,14 +49,16 @@ def contents(repositories: Sequence[str]) -> Contents | None:
 
     Returns:
         What lies there; None where an address is among them, for that only Triton can see.
+
+    Raises:
+        StartError: A directory cannot be looked into.
     """
     if any("://" in repository for repository in repositories):
         return None
     return {
         model.name: dict(_files(model))
         for repository in repositories
-        for model in Path(repository).iterdir()
-        if model.is_dir()
+        for model in _folders(repository)
     }
 
 
@@ -76,6 +76,16 @@ def same_version(one: Files, other: Files, version: int) -> bool:
         }
 
     return folder(one) == folder(other)
+
+
+def _folders(repository: str) -> list[Path]:
+    """The folders of the models in a directory."""
+    try:
+        return [entry for entry in Path(repository).iterdir() if entry.is_dir()]
+    except OSError as error:
+        raise StartError(
+            f"cannot look into the model repository {repository!r}: {error.strerror}"
+        ) from None
 
 
 def _files(model: Path) -> Iterator[tuple[str, tuple[int, int]]]:

@@ -95,10 +95,14 @@ class Stopped(Exception):  # noqa: N818 - no error: somebody wanted it
     """Triton's answer was not waited for, since the server is to stop."""
 
 
+FAILURES = (RefusedError, OSError, http.client.HTTPException)
+"""Why Triton did not do what it was asked to: it refused, or did not answer."""
+
+
 class ModelControl:
     """Triton's model control over HTTP, which takes the key.
 
-    Every method raises `RefusedError`, and OSError or HTTPException where Triton does not answer.
+    Every method raises one of `FAILURES` where Triton did not do what it was asked to.
     """
 
     def __init__(

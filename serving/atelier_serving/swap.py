@@ -13,8 +13,8 @@ model read in its neighbours' folders as it loaded is out of date. Hence this or
 
 If something fails in the first three steps, everything goes back to the version that it had. Two
 things cannot go back: what changed within the folder of a version, for the old files are no more,
-and what a Python model has read. That is why the third step comes so late, and nothing goes back
-behind it: an ensemble that does not open then stays closed, rather than answer wrongly.
+and what a Python model has read. That is why the third step comes so late. An ensemble that does
+not open behind it, or whose other models have to go back, stays closed, rather than answer wrongly.
 """
 
 import time
@@ -24,7 +24,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from atelier_serving.repositories import Contents, newest, same_version
-from atelier_serving.supervisor import ModelControl, RefusedError
+from atelier_serving.supervisor import FAILURES, ModelControl
 
 PARALLEL_LOADS = 4
 """As many as Triton loads at once. Each holds one of its eight HTTP threads."""
@@ -46,32 +46,43 @@ class Swap:
     """One change of models: `load`, perhaps again for what was published meanwhile, then `open`."""
 
     def __init__(
-        self, control: ModelControl, overridden: dict[str, int], exit_timeout: float
+        self,
+        control: ModelControl,
+        configs: dict[str, Config],
+        overridden: dict[str, int],
+        exit_timeout: float,
     ) -> None:
         """Prepares a change.
 
         Args:
             control: What loads and unloads models.
+            configs: The configurations that models were last served with. Kept from one change to
+                the next: only they tell what an ensemble is made of that stayed closed.
             overridden: When models were last loaded with a configuration other than their file's,
                 in nanoseconds since 1970. Kept from one change to the next: Triton takes only
                 files for changed that are newer than that.
             exit_timeout: Seconds that an ensemble may take to answer what it has accepted.
         """
         self._control = control
+        self._configs = configs
         self._overridden = overridden
         self._exit_timeout = exit_timeout
-        self._configs: dict[str, Config] = {}
         self._steps: dict[str, set[str]] = {}
+        self._served: set[str] = set()
         self._changed: set[str] = set()
         self._new: set[str] = set()
+        self._anew: set[str] = set()
         self._as_before: set[str] = set()
+        self._unfit: set[str] = set()
         self._failed = False
         self._closed_at = 0.0
         self.closed: list[str] = []
         """The ensembles that were closed, each behind those that it is made of."""
         self.seconds_closed = 0.0
         self.removed: set[str] = set()
-        """Models that are served and lie in no repository any more."""
+        """Models that were served and lie in no repository any more."""
+        self.not_loaded: set[str] = set()
+        """New models, and ensembles that were removed, that are not served since others failed."""
 
     def load(self, old: Contents | None, new: Contents | None) -> Answers:
         """Loads what differs between two states of the repositories, and closes ensembles for it.
@@ -82,13 +93,18 @@ class Swap:
 
         Returns:
             What failed; what was served before goes on then.
+
+        Raises:
+            RefusedError, OSError, HTTPException: Triton did not tell what it serves; nothing was
+                changed since the last `load`.
         """
         served = self._control.served()
         self._configs |= {model: self._control.config(model) for model in served}
+        self._served = set(served)
         self._steps = _steps(self._configs)
         present = {entry["name"] for entry in self._control.index()}
         changed = {model for model in present if _differs(old, new, model)}
-        self.removed = served.keys() - present
+        self.removed = self._configs.keys() - present
         affected = _affected(self._steps, changed | self.removed)
         beside = {
             model
@@ -100,24 +116,27 @@ class Swap:
         unseen = {model for model in single if not self._is_seen(old, new, model, beside)}
 
         holes = self._holes(changed)
-        if holes and not self.closed:
-            return holes
         failed = (
             holes
             or self._close([ensemble for ensemble in affected if ensemble in served])
             or self._each(single, lambda model: self._load(model, unload=model in unseen))
             or self._each(beside - changed - self.removed, self._load_anew)
         )
-        if failed:
-            self._failed = True
-            self._as_before = changed & self._steps.keys()
-            before = {model: served[model] for model in single}
-            going_back = {model for model in single if _can_go_back(old, new, model, before[model])}
-            failed |= self._each(going_back, lambda model: self._go_back(model, before[model]))
-            return failed
-        self._changed |= changed
-        self._new |= changed - self._configs.keys()
-        return {}
+        if not failed:
+            self._changed |= changed
+            self._new |= changed.difference(served, self.closed)
+            return {}
+        self._failed = True
+        self.not_loaded, self._new = self._new, set()
+        if holes and not self.closed:
+            return holes
+        self._as_before = changed & self._steps.keys()
+        # What was loaded anew may have read what goes back now.
+        self._unfit = {*affected}.intersection(_affected(self._steps, self._anew))
+        before = {model: served[model] for model in single}
+        going_back = {model for model in single if _can_go_back(old, new, model, before[model])}
+        failed |= self._each(going_back, lambda model: self._go_back(model, before[model]))
+        return failed
 
     def _holes(self, changed: set[str]) -> Answers:
         return {
@@ -139,18 +158,25 @@ class Swap:
         """Closes ensembles, each before those that it is made of."""
         self._closed_at = self._closed_at or time.monotonic()
         for ensemble in reversed(ensembles):
-            self._control.unload(ensemble)
+            # Noted before: what Triton did not answer to, it may have done.
             self.closed.insert(0, ensemble)
-            end = time.monotonic() + self._exit_timeout
-            while any(
-                entry["name"] == ensemble and entry.get("state") == "UNLOADING"
-                for entry in self._control.index()
-            ):
-                if time.monotonic() > end:
-                    limit = f"{self._exit_timeout:g} s"
-                    return {ensemble: f"requests that it has accepted take longer than {limit}"}
-                time.sleep(CLOSING_POLL_SECONDS)
+            try:
+                self._control.unload(ensemble)
+                end = time.monotonic() + self._exit_timeout
+                while self._is_closing(ensemble):
+                    if time.monotonic() > end:
+                        limit = f"{self._exit_timeout:g} s"
+                        return {ensemble: f"requests that it has accepted take longer than {limit}"}
+                    time.sleep(CLOSING_POLL_SECONDS)
+            except FAILURES as error:
+                return {ensemble: str(error)}
         return {}
+
+    def _is_closing(self, ensemble: str) -> bool:
+        return any(
+            entry["name"] == ensemble and entry.get("state") == "UNLOADING"
+            for entry in self._control.index()
+        )
 
     def _each(self, models: Iterable[str], act: Callable[[str], None]) -> Answers:
         """Does something with several models, side by side."""
@@ -164,7 +190,7 @@ class Swap:
         for model, task in tasks.items():
             try:
                 task.result()
-            except (RefusedError, TimeoutError) as error:
+            except FAILURES as error:
                 answers[model] = str(error)
         return answers
 
@@ -178,6 +204,7 @@ class Swap:
         config = self._configs[model]
         mark = {LOADED_ANEW: {"string_value": str(time.time_ns())}}
         self._load_as(model, config | {"parameters": config["parameters"] | mark})
+        self._anew.add(model)
 
     def _go_back(self, model: str, versions: Sequence[int]) -> None:
         """Has a model served as before, also if it still is: an ensemble would load the new one."""
@@ -191,20 +218,29 @@ class Swap:
     def open(self) -> Answers:
         """Loads what is new, opens the ensembles, and unloads what is in no repository any more.
 
+        What is new in a `load` that failed is left alone, and nothing is unloaded then.
+
         Returns:
             What failed.
         """
-        failed = {} if self._failed else self._each(self._new, self._load)
+        failed = self._each(self._new, self._load)
         for ensemble in self.closed:
             if ensemble not in self.removed:
                 failed |= self._open(ensemble)
         if self.closed:
             self.seconds_closed = time.monotonic() - self._closed_at
-        if not self._failed:
-            failed |= self._each(self.removed.difference(self.closed), self._control.unload)
+        if self._failed:
+            self.not_loaded |= self.removed.intersection(self.closed)
+        else:
+            unloaded = (self.removed & self._served).difference(self.closed)
+            failed |= self._each(unloaded, self._control.unload)
+            for model in self.removed.difference(failed):
+                del self._configs[model]
         return failed
 
     def _open(self, ensemble: str) -> Answers:
+        if ensemble in self._unfit:
+            return {ensemble: "its models may not fit one another - it stays closed"}
         before = self._configs[ensemble]
         answers = []
         for config in [before] if ensemble in self._as_before else [None, before]:
@@ -212,7 +248,7 @@ class Swap:
                 # To the end: opened unseen while the server stops, it would not be drained.
                 self._control.load(ensemble, config, to_the_end=True)
                 break
-            except (RefusedError, TimeoutError) as error:
+            except FAILURES as error:
                 answers.append(str(error))
         else:
             answers[0] += " - it stays closed"

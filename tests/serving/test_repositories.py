@@ -1,10 +1,12 @@
 """What a repository holds, and whether it has changed."""
 
 import os
+import re
 
 import pytest
 
-from atelier_serving.repositories import contents, newest, same_version
+from atelier_serving import StartError
+from atelier_serving.repositories import check, contents, newest, same_version
 
 
 @pytest.fixture
@@ -63,3 +65,13 @@ def test_the_newest_time_is_that_of_any_file_or_folder(repository):
     os.utime(repository / "model" / "1", ns=(0, 7))
     assert newest(contents([str(repository)])["model"]) == 7
     assert newest({}) == 0
+
+
+@pytest.mark.parametrize("look", [check, contents])
+def test_a_repository_that_cannot_be_looked_into_is_told_with_its_path(tmp_path, look):
+    missing, loop = tmp_path / "missing", tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path, why in ((missing, "No such file or directory"), (loop, "Too many levels")):
+        told = re.escape(f"cannot look into the model repository {str(path)!r}: {why}")
+        with pytest.raises(StartError, match=told):
+            look([str(path)])

@@ -96,7 +96,7 @@ def test_repositories_can_be_set_in_the_environment(
     monkeypatch.setenv("ATELIER_SERVE_MODEL_REPOSITORY", f"{sleepers}:{other}:{tmp_path}/none")
     command = serve()
     assert command.end() == 1
-    assert f"Error: the model repository '{tmp_path}/none' is no directory" in command.log
+    assert f"Error: cannot look into the model repository '{tmp_path}/none'" in command.log
 
 
 @pytest.mark.parametrize(

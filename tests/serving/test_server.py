@@ -267,11 +267,18 @@ def test_ports_that_others_took_meanwhile_are_chosen_anew(sleepers, infer, monke
     server.wait()
 
 
-@pytest.mark.parametrize("name", ["missing", "file", "empty"])
-def test_a_repository_that_is_none_is_told(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("missing", ": No such file or directory"),
+        ("file", ": Not a directory"),
+        ("empty", " is empty: it holds no model"),
+    ],
+)
+def test_a_repository_that_is_none_is_told(tmp_path, name, why):
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
-    with pytest.raises(StartError, match=f"/{name}' is "):
+    with pytest.raises(StartError, match=f"/{name}'{why}$"):
         TritonServer(tmp_path / name).start()
 
 

@@ -104,6 +104,62 @@ def test_a_new_model_that_does_not_load_holds_up_no_other(server, repository, as
     assert ask(server.grpc_url, "red", "newcomer") == "red"
 
 
+def test_what_breaks_behind_what_was_taken_is_told_and_the_rest_is_taken_later(repository, ask):
+    """The chooser may have read the names of version 3, and the palette went back to version 2."""
+    with TritonServer(repository.path, log=lambda line: publish(line)) as server:
+
+        def publish(line):
+            if line == "palette loads slowly" and not (repository.path / "palette" / "3").exists():
+                repository.publish(3, "red,green,blue", **{"model.py": "1 / 0\n"})
+
+        repository.publish(2, "green,red", seconds="1")
+        repository.write_echo("newcomer")
+        with pytest.raises(ReloadError) as error:
+            server.reload()
+        broken, *closed = str(error.value).splitlines()
+        assert broken.startswith("model 'palette' version 3: Internal: ZeroDivisionError")
+        assert closed == [
+            f"model '{model}': its models may not fit one another - it stays closed"
+            for model in ("painter", "gallery")
+        ]
+        with pytest.raises(InferenceServerException, match="has no available versions"):
+            ask(server.grpc_url, "red")
+        assert ask(server.grpc_url, "red", "bystander") == "red"
+        shutil.rmtree(repository.path / "palette" / "3")
+        repository.configure("palette", repository.palette_config("green,red"))
+        assert server.reload().loaded.keys() == {"gallery", "newcomer", "painter", "palette"}
+        assert ask(server.grpc_url, "red") == ask(server.grpc_url, "red", "gallery") == "red 2"
+        assert ask(server.grpc_url, "red", "newcomer") == "red"
+
+
+def test_a_model_that_changes_at_each_load_keeps_no_ensemble_closed(repository, ask):
+    repository.write_echo("diary", suffix="dish")
+    with (repository.path / "diary" / "1" / "model.py").open("a") as code:
+        code.write("import uuid\nfrom pathlib import Path\n")
+        code.write("Path(__file__).with_name(uuid.uuid4().hex).touch()\n")
+    repository.write_ensemble("bystander", "diary")
+    with TritonServer(repository.path) as server:
+        with pytest.raises(ReloadError, match=r"^model 'diary': its files still change after 5 "):
+            server.reload()
+        assert ask(server.grpc_url, "red", "bystander") == "reddish"
+
+
+def test_ensembles_that_stay_closed_open_with_models_that_fit(repository, ask):
+    moved = []
+    with TritonServer(repository.path, log=lambda line: move(line)) as server:
+
+        def move(line):
+            if line == "palette loads slowly" and not moved:
+                moved.append(repository.path.rename(repository.path.with_name("moved")))
+
+        repository.publish(2, "green,red", seconds="1")
+        with pytest.raises(ReloadError, match=r"'painter', failed to poll .* - it stays closed"):
+            server.reload()
+        moved[0].rename(repository.path)
+        assert server.reload().loaded == {"gallery": [1], "painter": [1], "palette": [2]}
+        assert ask(server.grpc_url, "red", "gallery") == "red 2"
+
+
 def test_an_ensemble_whose_models_do_not_fit_any_more_stays_closed(server, repository, ask):
     repository.publish(2, "green,red")
     config = (repository.path / "palette" / "config.pbtxt").read_text()
@@ -139,7 +195,7 @@ def test_an_ensemble_that_does_not_fit_its_models_leaves_the_one_before(server, 
     assert ask(server.grpc_url, "red", "bystander") == "red"
 
 
-def test_a_step_that_is_gone_is_told_before_anything_is_closed(server, repository, watch):
+def test_a_step_that_is_gone_is_told_before_anything_is_closed(server, repository, ask, watch):
     seen = watch(server.grpc_url, "painter", "red")
     seen.wait()
     shutil.rmtree(repository.path / "palette")
@@ -147,12 +203,13 @@ def test_a_step_that_is_gone_is_told_before_anything_is_closed(server, repositor
         server.reload()
     watch.stop()
     assert seen.refused == seen.troubles == []
+    assert ask(server.grpc_url, "red") == "red 1"
     repository.publish(1, "red,green")
 
 
 def test_a_repository_that_is_wrong_is_told(server, repository):
     moved = repository.path.rename(repository.path.with_name("moved"))
-    with pytest.raises(ReloadError, match="is no directory"):
+    with pytest.raises(ReloadError, match=f"cannot look into .*'{repository.path}': No such file"):
         server.reload()
     moved.rename(repository.path)
 

@@ -124,6 +124,25 @@ def test_what_is_published_while_models_load_is_taken_too(repository, ask):
         assert not server.reload().loaded
 
 
+def test_what_was_removed_is_no_trouble_to_what_is_published_while_models_load(repository, ask):
+    with TritonServer(repository.path, log=lambda line: publish(line)) as server:
+
+        def publish(line):
+            if line == "palette loads slowly":
+                repository.publish(3, "blue,green,red")
+
+        for model in ("bystander", "other"):
+            shutil.rmtree(repository.path / model)
+        repository.publish(2, "green,red", seconds="0.5")
+        reload = server.reload()
+        assert reload.loaded == {"palette": [3]}
+        assert reload.removed == ["bystander", "other"]
+        assert ask(server.grpc_url, "red") == "red 3"
+        for model in ("bystander", "other"):
+            with pytest.raises(InferenceServerException, match="unknown model"):
+                ask(server.grpc_url, "red", model)
+
+
 def test_where_changes_cannot_be_seen_everything_is_looked_at(repository, ask, monkeypatch):
     monkeypatch.setattr(repositories, "contents", lambda paths: None)
     with TritonServer(repository.path) as server:

@@ -1,12 +1,16 @@
 """SIGUSR1 to `atelier serve`, at any time."""
 
+import io
 import os
 import signal
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from atelier_serving.commands import serve as serve_here
 
 
 def wait_for(command, text, seconds=60):
@@ -36,6 +40,8 @@ def serve_painter(serve, repository, processes):
 
 def test_one_line_tells_what_happened(serve_painter, repository, ask):
     command, urls = serve_painter()
+    wait_for(command, "\n")
+    assert command.log.startswith(f"atelier serve has the process id {command.process.pid}\n")
     command.process.send_signal(signal.SIGUSR1)
     wait_for(command, f"nothing new in {repository.path}\n")
     repository.publish(2, "blue,green,red")
@@ -131,3 +137,56 @@ def test_nothing_is_left_of_a_launcher_killed_during_a_reload(serve_painter, rep
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+class Unreliable:
+    """A server whose first reload breaks, and which ends once it has reloaded again."""
+
+    grpc_url = http_url = metrics_url = "127.0.0.1:1"
+
+    def __init__(self, *arguments, **settings):
+        self.reloads = 0
+
+    def start(self):
+        pass
+
+    def reload(self):
+        self.reloads += 1
+        if self.reloads == 1:
+            raise KeyError("what nobody thought of")
+        return "nothing new"
+
+    def wait(self):
+        for count in (1, 2):
+            signal.raise_signal(signal.SIGUSR1)
+            end = time.monotonic() + 10
+            while self.reloads < count:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+
+
+@pytest.fixture
+def unreliable(monkeypatch):
+    """Has `atelier serve` in this process serve with `Unreliable`."""
+    handled = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in handled}
+    monkeypatch.setattr("atelier_serving.server.TritonServer", Unreliable)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_is_heard_after_a_reload_that_broke(unreliable, capsys):
+    serve_here([], standalone_mode=False)
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "reload failed: KeyError('what nobody thought of')",
+        "nothing new",
+    ]
+
+
+def test_a_signal_is_heard_when_nobody_reads_the_log_any_more(unreliable, monkeypatch):
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb", buffering=0) as gone:
+        monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(gone, write_through=True))
+        serve_here([], standalone_mode=False)

@@ -21,7 +21,7 @@ import PIL
 import torch
 
 from atelier_export.calm import NOISE
-from atelier_export.held_out import held_out_photographs
+from atelier_export.held_out import HeldOut, held_out_photographs
 from atelier_export.losses import perceptual_loss_of
 from atelier_export.manifest import sha256
 from atelier_export.onnx_runtime import RUNTIME
@@ -46,8 +46,8 @@ class EvaluationSettings:
         style_side: Shorter side of the paintings in pixels.
         weights: Of the terms of the loss.
         iterations: Of the slow optimisation.
-        optimisation_photographs: How many photographs, the first by name, are optimised in every
-            style; 0 leaves the comparison out.
+        optimisation_photographs: How many photographs, evenly spread by name, are optimised in
+            every style; 0 leaves the comparison out.
         starts: What the optimisation begins with.
         precision: Of the optimisation's convolutions.
         seed: Seed of all noise.
@@ -125,7 +125,7 @@ def evaluate_style(
     unpainted = measure_calm(lambda pixels: pixels, held_out, settings.seed)
     optimisations = optimise(
         perceptual_loss,
-        held_out[: settings.optimisation_photographs],
+        _spread(held_out, settings.optimisation_photographs),
         styles,
         settings.starts,
         PaintSettings(
@@ -146,6 +146,14 @@ def evaluate_style(
         "worth": summarise_worth(optimisations, distances, settings.iterations),
         "calm": summarise_calm(calm, unpainted),
     }
+
+
+def _spread(photographs: Sequence[HeldOut], count: int) -> list[HeldOut]:
+    """So many of the photographs, evenly spread; all of them where there are no more."""
+    count = min(count, len(photographs))
+    return [
+        photographs[(2 * place + 1) * len(photographs) // (2 * count)] for place in range(count)
+    ]
 
 
 def _versions() -> dict[str, str]:

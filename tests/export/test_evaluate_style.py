@@ -11,7 +11,7 @@ from PIL import Image
 
 from atelier_export import style_worth
 from atelier_export.evaluate_commands import evaluate
-from atelier_export.evaluate_style import EvaluationSettings, evaluate_style
+from atelier_export.evaluate_style import EvaluationSettings, _spread, evaluate_style
 from atelier_export.evaluation_tables import evaluation_tables
 from atelier_export.held_out import HeldOut, held_out_photographs
 from atelier_export.manifest import Manifest
@@ -250,6 +250,13 @@ def test_other_settings_take_curves_of_their_own(
     shortened = replace(SMALL, **change)
     evaluation(shortened, kept)
     assert len(started) == computed
+
+
+@pytest.mark.parametrize(
+    ("count", "chosen"), [(0, []), (1, [5]), (4, [1, 3, 6, 8]), (99, [*range(10)])]
+)
+def test_the_optimised_photographs_are_spread_evenly(count, chosen):
+    assert _spread(range(10), count) == chosen
 
 
 def test_an_interrupted_evaluation_goes_on(evaluation, result, tmp_path, monkeypatch):

@@ -139,7 +139,7 @@ def _from_other_format(data: bytes) -> Image.Image:
         ) from error
     except Exception as error:
         # Malformed bytes make Pillow raise almost anything: OSError, SyntaxError, ValueError,
-        # TypeError, NotImplementedError, DecompressionBombError among others.
+        # TypeError, DecompressionBombError among others.
         reason = str(error) or type(error).__name__
         raise InvalidRequest(f"image: cannot be read: {reason}") from error
     if frames > 1:

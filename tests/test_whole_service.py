@@ -19,8 +19,8 @@ from skimage import data
 from tritonclient.grpc import InferenceServerClient, InferInput, service_pb2, service_pb2_grpc
 
 from atelier import Client
-from atelier_export.checkpoint import StyleCheckpoint, load_style_checkpoint
-from atelier_export.onnx_graph import ServedStyle, style_graph
+from atelier_export.style.checkpoint import StyleCheckpoint, load_style_checkpoint
+from atelier_export.style.graph import ServedStyle, style_graph
 from atelier_serving import TritonServer
 
 ROOT = Path(__file__).parents[1]

@@ -90,10 +90,10 @@ def evaluate_style_command(
     moves or takes noise. Writes all of it to OUT and prints tables for a model card. Killed at any
     moment, the same command goes on with the optimisation where it was.
     """
-    from atelier_export.evaluate_style import EvaluationSettings, evaluate_style
-    from atelier_export.evaluation_tables import evaluation_tables
-    from atelier_export.paint import LossWeights
     from atelier_export.replacing import replacing
+    from atelier_export.style.evaluate import EvaluationSettings, evaluate_style
+    from atelier_export.style.paint import LossWeights
+    from atelier_export.style.tables import evaluation_tables
 
     options.log_to_terminal()
     if not output.parent.is_dir():
@@ -148,17 +148,17 @@ def compare_networks_command(
     Measures parameters, multiply-adds, milliseconds in ONNX Runtime in turns, and the distances on
     every twentieth photograph. Each network is called like the folder of its checkpoint.
     """
-    from atelier_export.checkpoint import load_style_checkpoint
-    from atelier_export.compare_networks import (
+    from atelier_export.losses import perceptual_loss_of
+    from atelier_export.pictures import find_paintings
+    from atelier_export.style.checkpoint import load_style_checkpoint
+    from atelier_export.style.compare_networks import (
         compare_networks,
         comparison_table,
         plot_front,
         save_comparison,
     )
-    from atelier_export.evaluate_style import EvaluationSettings
-    from atelier_export.held_out import held_out_photographs
-    from atelier_export.losses import perceptual_loss_of
-    from atelier_export.pictures import find_paintings
+    from atelier_export.style.evaluate import EvaluationSettings
+    from atelier_export.style.held_out import held_out_photographs
 
     options.log_to_terminal()
     settings = EvaluationSettings(side=side)

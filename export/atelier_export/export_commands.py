@@ -36,9 +36,9 @@ def style(checkpoint: Path, model_repository: Path, version: int | None) -> None
     Exports it to ONNX, compares ONNX Runtime's pictures with PyTorch's, and adds a version to the
     repository. Nothing is published if they differ by more than 1 of 255.
     """
-    from atelier_export.export_style import export_style
-    from atelier_export.parity import ParityError
     from atelier_export.publish import PublishError
+    from atelier_export.style.export import export_style
+    from atelier_export.style.parity import ParityError
 
     try:
         publication = export_style(checkpoint, model_repository, version, click.echo)

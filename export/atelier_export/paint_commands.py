@@ -72,8 +72,8 @@ def paint(
     No network is trained and no server asked. The picture is saved on the way, and the loss of
     every iteration beside it, as OUT's name with .json; so an interrupted run leaves what it had.
     """
-    from atelier_export.paint import LossWeights, PaintSettings
-    from atelier_export.paint_run import PaintRun, paint_files
+    from atelier_export.style.paint import LossWeights, PaintSettings
+    from atelier_export.style.paint_run import PaintRun, paint_files
 
     options.log_to_terminal()
     before = signal.signal(signal.SIGTERM, _terminate)

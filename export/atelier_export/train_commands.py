@@ -39,7 +39,7 @@ def train() -> None:
 )  # fmt: skip
 @click.option(
     "--network", metavar="NAME", default="eighth", show_default=True,
-    help="The network's shape, one of atelier_export.style_networks.",
+    help="The network's shape, one of atelier_export.style.networks.",
 )  # fmt: skip
 @click.option(
     "--steps", type=click.IntRange(1),
@@ -92,8 +92,8 @@ def train_style_command(
     at any moment, the same command goes on from the last saved state.
     """
     from atelier_export.pictures import find_paintings
-    from atelier_export.style_training import StyleTraining
-    from atelier_export.train_style import Inputs, Machine, add_style, train_style
+    from atelier_export.style.settings import StyleTraining
+    from atelier_export.style.train import Inputs, Machine, add_style, train_style
 
     if (paintings is None) == (add is None):
         raise click.UsageError("give either --paintings for a new network or --add for one more")

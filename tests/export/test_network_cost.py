@@ -1,9 +1,9 @@
 import pytest
 
 from atelier_export.network_cost import milliseconds, multiply_adds
-from atelier_export.onnx_graph import style_graph
-from atelier_export.style_network import StyleNetwork, StyleNetworkConfig
-from atelier_export.style_networks import style_network_config
+from atelier_export.style.graph import style_graph
+from atelier_export.style.network import StyleNetwork, StyleNetworkConfig
+from atelier_export.style.networks import style_network_config
 
 
 def test_johnson_s_network_costs_what_its_layers_add_up_to():

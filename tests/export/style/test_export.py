@@ -1,0 +1,338 @@
+import hashlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from click.testing import CliRunner
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from atelier_export.export_commands import export
+from atelier_export.style import export as export_module
+from atelier_export.style import parity
+from atelier_export.style.checkpoint import (
+    StyleCheckpoint,
+    load_style_checkpoint,
+    save_style_checkpoint,
+)
+from atelier_export.style.graph import check_readable, style_graph
+from atelier_export.style.network import ConditionalInstanceNorm, StyleNetwork, StyleNetworkConfig
+from atelier_export.style.parity import ParityError, measure_parity, photograph_like, style_mixtures
+
+SIZES = ((16, 16), (17, 31), (63, 48), (130, 190))
+
+
+@pytest.fixture(scope="module")
+def checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with three random styles."""
+    torch.manual_seed(0)
+    network = StyleNetwork(StyleNetworkConfig(styles=3, channels=(4, 8, 8), blocks=(0, 0, 1)))
+    for module in network.modules():
+        if isinstance(module, ConditionalInstanceNorm):
+            torch.nn.init.normal_(module.scale, 1, 0.3)
+            torch.nn.init.normal_(module.shift, 0, 0.3)
+    file = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
+    save_style_checkpoint(file, StyleCheckpoint(network, ("red", "green", "blue"), {}))
+    return file
+
+
+@pytest.fixture(scope="module")
+def network(checkpoint_file: Path) -> StyleNetwork:
+    return load_style_checkpoint(checkpoint_file).network
+
+
+@pytest.fixture(scope="module")
+def exports(checkpoint_file, network, tmp_path_factory) -> tuple[Path, bytes]:
+    """A repository that the command wrote in a process of its own, and a graph made in this one."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    command = "from atelier_export.export_commands import export; export()"
+    arguments = ["style", "--checkpoint", checkpoint_file, "--model-repository", "repository"]
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", command, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        graph = style_graph(network)
+        output, errors = process.communicate(timeout=250)
+    assert process.returncode == 0, errors
+    assert errors == ""
+    assert "exporting" in output
+    assert output.endswith(f"published version 1 in {folder / 'repository' / 'style' / '1'}\n")
+    return folder / "repository", graph
+
+
+@pytest.fixture(scope="module")
+def repository(exports: tuple[Path, bytes]) -> Path:
+    return exports[0]
+
+
+@pytest.fixture(scope="module")
+def graph(exports: tuple[Path, bytes]) -> bytes:
+    return exports[1]
+
+
+def test_two_processes_export_the_same_bytes(repository, graph):
+    assert (repository / "style" / "1" / "model.onnx").read_bytes() == graph
+
+
+def test_the_graph_has_the_names_and_sizes_of_the_contract(graph):
+    model = onnx.load_from_string(graph)
+    tensors = {
+        tensor.name: (
+            tensor.type.tensor_type.elem_type,
+            [size.dim_param or size.dim_value for size in tensor.type.tensor_type.shape.dim],
+        )
+        for tensor in (*model.graph.input, *model.graph.output)
+    }
+    assert tensors == {
+        "image": (onnx.TensorProto.UINT8, ["batch", "height", "width", 3]),
+        "style": (onnx.TensorProto.FLOAT, ["batch", 3]),
+        "stylized": (onnx.TensorProto.UINT8, ["batch", "height", "width", 3]),
+    }
+
+
+def test_the_graph_is_readable_by_every_supported_release(graph):
+    model = onnx.load_from_string(graph)
+    check_readable(model)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 20)]
+    assert model.ir_version == 10
+    assert not model.functions
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: setattr(model.opset_import[0], "version", 22), "operator sets"),
+        (lambda model: model.opset_import.add(domain="com.microsoft", version=1), "com.microsoft"),
+        (lambda model: setattr(model, "ir_version", 11), "IR version 11"),
+    ],
+)
+def test_a_graph_for_newer_releases_alone_is_refused(graph, change, message):
+    model = onnx.load_from_string(graph)
+    change(model)
+    with pytest.raises(ValueError, match=message):
+        check_readable(model)
+
+
+def test_nothing_of_the_machine_or_the_source_code_is_in_the_graph(graph):
+    root = Path(__file__).parents[2]
+    for trace in (str(root), sys.prefix, str(Path.home()), socket.gethostname(), ".py", "torch"):
+        assert trace.encode() not in graph
+    model = onnx.load_from_string(graph)
+    parts = (model, model.graph, *model.graph.node, *model.graph.initializer, *model.graph.input)
+    assert not any(part.doc_string or part.metadata_props for part in parts)
+
+
+def test_the_graph_has_no_slow_indexing(graph):
+    kinds = {node.op_type for node in onnx.load_from_string(graph).graph.node}
+    assert {"InstanceNormalization", "Pad", "DepthToSpace"} <= kinds
+    assert not kinds & {"Gather", "GatherND", "ScatterND", "Expand", "If", "Loop", "Resize"}
+
+
+def test_pictures_come_back_in_their_size_and_a_batch_is_as_its_pictures_alone(graph):
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(0)
+    styles = np.eye(3, dtype=np.float32)
+    for height, width in [(16, 16), (16, 99), (33, 18), (101, 67)]:
+        images = random.integers(0, 256, (3, height, width, 3), dtype=np.uint8)
+        (together,) = session.run(None, {"image": images, "style": styles})
+        assert together.shape == images.shape
+        assert together.dtype == np.uint8
+        (alone,) = session.run(None, {"image": images[2:], "style": styles[2:]})
+        assert np.abs(together[2:].astype(int) - alone.astype(int)).max() <= 1
+
+
+def test_parity_is_measured_at_every_size_batch_and_style(network, graph):
+    cases = measure_parity(network, graph, SIZES)
+    measured = [(case.height, case.width, case.batch) for case in cases]
+    assert set(measured) == {(*size, batch) for size in SIZES for batch in (1, 2, 3)}
+    assert max(case.largest_difference for case in cases) <= 1
+    assert max(case.differing for case in cases) < 0.05
+    mixtures = style_mixtures(3)
+    assert [round(mixture.sum().item(), 6) for mixture in mixtures] == [1, 1, 1, 1, 1, 0, 0.5, 2]
+    assert sum(case.batch for case in cases if case.height == 16) >= len(mixtures)
+
+
+def test_pictures_for_parity_are_like_photographs():
+    picture = photograph_like(65, 130, torch.Generator().manual_seed(1))
+    assert picture.shape == (1, 65, 130, 3)
+    assert picture.dtype == torch.uint8
+    values = picture.float()
+    assert values.amin() < 10
+    assert values.amax() > 245
+    steps = (values[:, 1:] - values[:, :-1]).abs().mean()
+    assert 1 < steps < 0.5 * values.std()
+
+
+def perturbed(graph: bytes, share: float) -> bytes:
+    """The graph with one weight in each convolution changed by a share of itself."""
+    model = onnx.load_from_string(graph)
+    for weight in model.graph.initializer:
+        if weight.dims and len(weight.dims) == 4:
+            values = onnx.numpy_helper.to_array(weight).copy()
+            values[np.unravel_index(np.abs(values).argmax(), values.shape)] *= 1 + share
+            weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+    return model.SerializeToString()
+
+
+def test_another_picture_is_no_parity(network, graph):
+    with pytest.raises(ParityError, match=r"differs from PyTorch by \d+ of 255 in a batch of"):
+        measure_parity(network, perturbed(graph, 0.5), SIZES)
+
+
+def test_a_graph_that_takes_no_strength_above_1_is_no_parity(network, graph):
+    model = onnx.load_from_string(graph)
+    for node in model.graph.node:
+        node.input[:] = ["clipped" if name == "style" else name for name in node.input]
+    for name, bound in (("least", 0), ("most", 1)):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(bound), name))
+    clip = onnx.helper.make_node("Clip", ["style", "least", "most"], ["clipped"])
+    model.graph.node.insert(0, clip)
+    with pytest.raises(ParityError, match="differs from PyTorch"):
+        measure_parity(network, model.SerializeToString(), SIZES)
+
+
+def test_a_picture_of_another_size_is_no_parity(network, graph):
+    model = onnx.load_from_string(graph)
+    (transpose,) = (node for node in model.graph.node if node.output[0] == "stylized")
+    transpose.op_type = "Identity"
+    del transpose.attribute[:]
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    with pytest.raises(ParityError, match="came back from ONNX Runtime as"):
+        measure_parity(network, model.SerializeToString(), SIZES)
+
+
+def test_the_repository_holds_model_configuration_and_manifest(repository, checkpoint_file):
+    folder = repository / "style"
+    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
+        "config.pbtxt",
+        "manifest.json",
+        "model.onnx",
+    ]
+    config = text_format.Parse((folder / "config.pbtxt").read_text(), ModelConfig())
+    assert config.parameters["styles"].string_value == "red,green,blue"
+    manifest = json.loads((folder / "1" / "manifest.json").read_text())
+    for name, fingerprint in manifest["files"].items():
+        content = (folder / "1" / name).read_bytes()
+        assert fingerprint == {
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+    assert set(manifest["files"]) == {"model.onnx", "../config.pbtxt"}
+    assert manifest["checkpoint"] == {
+        "file": "small.safetensors",
+        "sha256": hashlib.sha256(checkpoint_file.read_bytes()).hexdigest(),
+    }
+    assert manifest["network"] == {
+        "styles": 3,
+        "patch": 1,
+        "channels": [4, 8, 8],
+        "blocks": [0, 0, 1],
+        "block": "residual",
+    }
+    assert manifest["styles"] == ["red", "green", "blue"]
+    assert manifest["measured"]["tools"]["onnxruntime"] == onnxruntime.__version__
+    assert manifest["measured"]["parity_with_pytorch"]["largest_difference"] <= 1
+    assert {
+        (case["height"], case["width"])
+        for case in manifest["measured"]["parity_with_pytorch"]["batches"]
+    } == set(parity.SIZES)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, graph: bytes) -> pytest.MonkeyPatch:
+    """The graph is there already, and small sizes are enough."""
+    monkeypatch.setattr(export_module, "style_graph", lambda network: graph)
+    monkeypatch.setattr(
+        export_module,
+        "measure_parity",
+        lambda network, graph: measure_parity(network, graph, SIZES),
+    )
+    return monkeypatch
+
+
+def run(*arguments: str | Path) -> click.testing.Result:
+    return CliRunner().invoke(export, ["style", *map(str, arguments)])
+
+
+def test_exporting_again_changes_nothing_and_says_so(quick, repository, checkpoint_file):
+    before = sorted(repository.rglob("*"))
+    result = run("--checkpoint", checkpoint_file, "--model-repository", repository)
+    assert result.exit_code == 0
+    assert result.output.endswith(
+        f"{repository / 'style' / '1'} is this very export already; nothing was changed\n"
+    )
+    assert sorted(repository.rglob("*")) == before
+
+
+def test_the_distribution_for_the_gpu_has_onnx_runtime_too(quick, checkpoint_file, tmp_path):
+    def installed(tool: str) -> str:
+        assert tool != "onnxruntime", "it is called onnxruntime-gpu there"
+        return "1"
+
+    quick.setattr(export_module, "installed_version", installed)
+    result = run("--checkpoint", checkpoint_file, "--model-repository", tmp_path / "repository")
+    assert result.exit_code == 0, result.exception
+
+
+def test_the_version_can_be_chosen(quick, checkpoint_file, tmp_path):
+    arguments = ("--checkpoint", checkpoint_file, "--model-repository", tmp_path / "repository")
+    assert "published version 7 in" in run(*arguments, "--version", "7").output
+    result = run(*arguments, "--version", "3")
+    assert result.exit_code == 1
+    assert "Error: version 3 of style cannot be published" in result.output
+
+
+def test_without_parity_nothing_is_published(quick, graph, checkpoint_file, tmp_path):
+    quick.setattr(export_module, "style_graph", lambda network: perturbed(graph, 0.5))
+    result = run("--checkpoint", checkpoint_file, "--model-repository", tmp_path / "repository")
+    assert result.exit_code == 1
+    assert "Error: ONNX Runtime differs from PyTorch by" in result.output
+    assert not list((tmp_path / "repository").iterdir())
+
+
+def test_a_missing_checkpoint_is_told(tmp_path):
+    result = run("--checkpoint", tmp_path / "none", "--model-repository", tmp_path / "repository")
+    assert result.exit_code == 1
+    assert "none does not exist; `atelier train style` writes checkpoints" in result.output
+    assert not (tmp_path / "repository").exists()
+
+
+def test_telemetry_is_off_before_onnx_runtime_is_imported():
+    watch = """
+import os, sys
+seen = []
+def hook(event, arguments):
+    if event == "import" and arguments[0] == "onnxruntime":
+        seen.append(os.environ.get("ORT_DISABLE_TELEMETRY"))
+sys.addaudithook(hook)
+import atelier_export.onnx_runtime
+print(seen)
+"""
+    environment = {key: os.environ[key] for key in os.environ if key != "ORT_DISABLE_TELEMETRY"}
+    output = subprocess.run(
+        [sys.executable, "-c", watch], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert output == "['1']\n"
+
+
+def test_one_module_alone_imports_onnx_runtime():
+    files = Path(export_module.__file__).parents[1].rglob("*.py")
+    importing = {
+        file.name
+        for file in files
+        if re.search(r"^\s*(import|from) onnxruntime", file.read_text(), re.MULTILINE)
+    }
+    assert importing == {"onnx_runtime.py"}

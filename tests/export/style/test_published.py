@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from atelier_export.style.published import PublishedStyle
+
+
+def test_the_newest_version_is_measured(publish, tmp_path):
+    publish(tmp_path, version=9, content=b"old")
+    publish(tmp_path, version=10)
+    (tmp_path / "style" / "11").mkdir()  # holds no model
+    network = PublishedStyle(tmp_path)
+    assert network.version == 10
+    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    np.testing.assert_array_equal(network.paint(picture, "red"), picture)
+    np.testing.assert_array_equal(network.paint(picture, "blue"), 255 - picture)
+
+
+def test_repositories_that_cannot_be_measured(publish, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no version with a model\.onnx"):
+        PublishedStyle(tmp_path)
+    publish(tmp_path / "three", ("red", "green", "blue"))
+    with pytest.raises(ValueError, match=r"not an image and 3 weights\); export it again"):
+        PublishedStyle(tmp_path / "three")
+    publish(tmp_path / "broken", content=b"no graph")
+    with pytest.raises(ValueError, match="ONNX Runtime refuses the graph"):
+        PublishedStyle(tmp_path / "broken")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"No such file or directory.*manifest\.json.*export it again"),
+        (b"{", r"style/1 cannot be evaluated.*export it again"),
+        (b'{"measured": {}}', r"manifest\.json names no styles; export it again"),
+        (b'{"styles": null, "measured": {}}', "names no styles"),
+    ],
+)
+def test_a_version_without_its_manifest_cannot_be_measured(publish, tmp_path, content, message):
+    manifest = publish(tmp_path) / "style" / "1" / "manifest.json"
+    manifest.unlink()
+    if content is not None:
+        manifest.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        PublishedStyle(tmp_path)

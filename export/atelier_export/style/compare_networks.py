@@ -158,7 +158,7 @@ def plot_front(candidates: Sequence[Candidate], path: Path) -> None:
         key=lambda each: each.gmac,
     )
     axes.plot([each.gmac for each in front], [each.loss for each in front], alpha=0.4)
-    axes.set(xlabel="GMAC for 256×256", ylabel="loss on held-out photographs", xscale="log")
-    axes.margins(x=0.2, y=0.15)
+    axes.set(xlabel="GMAC for 256×256", ylabel="loss on held-out photographs")
+    axes.margins(x=0.25, y=0.15)
     axes.grid(alpha=0.3, which="both")
     figure.savefig(path, dpi=120)

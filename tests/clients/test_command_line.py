@@ -50,12 +50,12 @@ def run_without(module: str, *arguments: str) -> subprocess.CompletedProcess[str
 def test_stylize_writes_beside_where_one_stands(server, photo, capsys, picture):
     code = run(["stylize", "photo.jpeg", "--style", "a:0.7, b:0.3", "--url", server.url])
     assert code == 0
-    painting = photo.with_name("photo-a-0.7+-b-0.3.jpg")
+    painting = photo.with_name("photo-a-0.7+b-0.3.jpg")
     assert capsys.readouterr().out == f"{painting.name}\n"
     assert painting.read_bytes() == picture("jpeg")
     assert server.inputs["style"] == b"a:0.7, b:0.3"
     assert sorted(path.name for path in photo.parent.iterdir()) == [
-        "photo-a-0.7+-b-0.3.jpg",
+        "photo-a-0.7+b-0.3.jpg",
         "photo.jpeg",
     ]
 

@@ -123,7 +123,7 @@ def stylize(
 
 def style_slug(style: str) -> str:
     """The style in a file's name: `great_wave:0.7,udnie:0.3` is great_wave-0.7+udnie-0.3."""
-    return re.sub(r"[^\w.+-]+", "-", style.replace(",", "+")).strip("-.")
+    return re.sub(r"[^\w.+-]+", "-", re.sub(r"\s*,\s*", "+", style)).strip("-.")
 
 
 def _check_photo(photo: Path) -> None:

@@ -1,6 +1,48 @@
 """What holds for all tests."""
 
 import signal
+import string
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CLASSIFIER = Path(__file__).parents[1] / "export" / "atelier_export" / "classifier"
+MOVEMENTS = (
+    "abstract",
+    "baroque",
+    "cubism",
+    "fauvism",
+    "impressionism",
+    "naive_art",
+    "pointillism",
+    "rococo",
+    "ukiyo_e",
+)
+ERAS = ("classical", "modern", "abstract")
+
+# softmax(4 · mean colour · matrix), each colour from 0 to 1. Red is baroque, green impressionism,
+# blue ukiyo_e; the eras are red, green and blue in their order.
+NETWORK = """
+<ir_version: 8, opset_import: ["" : 18]>
+classifier (uint8[batch, height, width, 3] image)
+    => (float[batch, 9] probabilities, float[batch, 3] era_probabilities)
+<float[3, 9] matrix = {
+    0.3, 1.0, 0.1, 0.2, 0.0, 0.1, 0.2, 0.4, 0.0,
+    0.1, 0.0, 0.2, 0.3, 1.0, 0.4, 0.6, 0.1, 0.2,
+    0.2, 0.1, 0.4, 0.0, 0.3, 0.2, 0.1, 0.0, 1.0
+}>
+{
+    axes = Constant <value = int64[2] {1, 2}> ()
+    scale = Constant <value = float {63.75}> ()
+    pixels = Cast <to = 1> (image)
+    mean = ReduceMean <keepdims = 0> (pixels, axes)
+    era_logits = Div (mean, scale)
+    logits = MatMul (era_logits, matrix)
+    probabilities = Softmax <axis = -1> (logits)
+    era_probabilities = Softmax <axis = -1> (era_logits)
+}
+"""
 
 
 def pytest_configure() -> None:
@@ -8,3 +50,22 @@ def pytest_configure() -> None:
     # does as well: tests that interrupt a process would wait in vain.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def add_classifier() -> Callable[[Path], None]:
+    """Adds `classifier` and `classify` to a model repository, around the stand-in NETWORK."""
+    import onnx
+
+    def add(repository: Path) -> None:
+        for name in ("classifier", "classify"):
+            (repository / name / "1").mkdir(parents=True)
+            config = string.Template((CLASSIFIER / f"{name}.pbtxt").read_text())
+            filled = config.substitute(movements=len(MOVEMENTS), eras=len(ERAS))
+            (repository / name / "config.pbtxt").write_text(filled)
+        classifier = repository / "classifier"
+        (classifier / "movements.txt").write_text("\n".join(MOVEMENTS) + "\n")
+        (classifier / "eras.txt").write_text("\n".join(ERAS) + "\n")
+        onnx.save(onnx.parser.parse_model(NETWORK), classifier / "1" / "model.onnx")
+
+    return add

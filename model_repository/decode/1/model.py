@@ -7,7 +7,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from image_container import ImageError
 from image_decoder import Limits, decode
-from request_options import OptionsError, check_sides, read_options
+from request_options import Options, OptionsError, check_no_options, check_sides, read_options
 
 
 class TritonPythonModel:
@@ -31,9 +31,17 @@ class TritonPythonModel:
         """Answers each request by itself: one that fails leaves the others alone."""
         return [self._answer(request) for request in requests]
 
+    def _options(self, request) -> Options:
+        parameters = json.loads(request.parameters() or "{}")
+        # An ensemble takes from its steps what it connects, so this tells what the pixels are for.
+        if request.requested_output_names() == {"pixels"}:
+            check_no_options(parameters)
+            return Options()
+        return read_options(parameters, self._limits.min_side)
+
     def _answer(self, request):
         try:
-            options = read_options(json.loads(request.parameters() or "{}"), self._limits.min_side)
+            options = self._options(request)
             image = pb_utils.get_input_tensor_by_name(request, "image").as_numpy()
             photograph = decode(
                 image.item(),

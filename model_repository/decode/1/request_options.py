@@ -3,6 +3,9 @@
 Read before the picture is decoded: what cannot be done as asked must not cost the decoding first.
 Whether the picture fits into the format is seen behind the decoding, and before the network. The
 strength is read by `style_weights`, whose business it is.
+
+All options are those of an answer that is an image. Where the request takes nothing but pixels, as
+the step of an ensemble that answers otherwise does, it has none.
 """
 
 import re
@@ -62,6 +65,16 @@ def read_options(parameters: dict[str, object], min_side: int) -> Options:
     return Options(
         **{name: read(parameters[name]) for name, read in readers.items() if name in parameters}
     )
+
+
+def check_no_options(parameters: dict[str, object]) -> None:
+    """Checks that a request which takes nothing but pixels asks for nothing else.
+
+    Raises:
+        OptionsError: It has a parameter; the message names it.
+    """
+    for name in parameters:
+        raise OptionsError(f"{_quote(name)} is not an option of this model: leave it out")
 
 
 def check_sides(format_name: str, width: int, height: int) -> None:

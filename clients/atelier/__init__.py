@@ -1,7 +1,8 @@
-"""The thin client of Atelier: pictures and their styles over gRPC."""
+"""The thin client of Atelier: images, their styles and their movements over gRPC."""
 
 from atelier._async_client import AsyncClient
 from atelier._attempts import USE_CLIENT_DEFAULT
+from atelier._classify import Classification, Label
 from atelier._client import Client
 from atelier._errors import (
     AtelierError,
@@ -18,11 +19,13 @@ __all__ = [
     "USE_CLIENT_DEFAULT",
     "AsyncClient",
     "AtelierError",
+    "Classification",
     "Client",
     "DeadlineExceeded",
     "ImageFormat",
     "ImageSource",
     "InvalidRequest",
+    "Label",
     "Overloaded",
     "ServerFailed",
     "Style",

@@ -13,6 +13,7 @@ from PIL import Image
 
 from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
 from atelier._base_client import BaseClient, Timeout, stylize_options
+from atelier._classify import Classification
 from atelier._errors import AtelierError
 from atelier._images import ImageFormat, ImageSource
 from atelier._messages import SERVICE, Exchange
@@ -104,6 +105,12 @@ class AsyncClient(BaseClient):
         )
         build = partial(self._stylize_encoded, image, style, options)
         return await self._run(build, self._attempts(timeout))
+
+    async def classify(
+        self, image: ImageSource, top: int = 3, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Classification:
+        """Says which movement and era an image belongs to, as `Client.classify` does."""
+        return await self._run(partial(self._classify, image, top), self._attempts(timeout))
 
     async def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
         """The names of the styles that the server has."""

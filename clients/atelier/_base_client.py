@@ -8,6 +8,7 @@ from PIL import Image
 from atelier import _messages
 from atelier._attempts import Attempts, UseClientDefault, checked_timeout
 from atelier._channel import options_for, target_of
+from atelier._classify import Classification, classify_image
 from atelier._errors import AtelierError, ServerFailed, from_status
 from atelier._images import LOSSLESS, ImageFormat, ImageSource, decoded_image, encoded_image
 from atelier._messages import Exchange, Parameters
@@ -70,15 +71,18 @@ class BaseClient:
         return _messages.infer_bytes(
             "stylize",
             {"image": picture.data, "style": style_text(style)},
-            "stylized",
+            {"stylized": None},
             {**options, "format": options["format"] or picture.reply},
-        )
+        ).then(lambda answer: answer["stylized"][0])
 
     def _stylize(
         self, image: ImageSource, style: Style, options: Parameters
     ) -> Exchange[Image.Image]:
         lossless = {**options, "format": options["format"] or LOSSLESS}
         return self._stylize_encoded(image, style, lossless).then(decoded_image)
+
+    def _classify(self, image: ImageSource, top: int) -> Exchange[Classification]:
+        return classify_image(encoded_image(image).data, top)
 
     def _styles(self) -> Exchange[list[str]]:
         return _messages.model_config("style").then(_style_names)

@@ -13,6 +13,7 @@ from PIL import Image
 
 from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
 from atelier._base_client import BaseClient, Timeout, stylize_options
+from atelier._classify import Classification
 from atelier._errors import AtelierError
 from atelier._images import ImageFormat, ImageSource
 from atelier._messages import SERVICE, Exchange
@@ -143,6 +144,33 @@ class Client(BaseClient):
         )
         build = partial(self._stylize_encoded, image, style, options)
         return self._run(build, self._attempts(timeout))
+
+    def classify(
+        self, image: ImageSource, top: int = 3, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Classification:
+        """Says which movement and era of painting an image belongs to.
+
+        Example:
+            >>> with Client("localhost:8001") as art:
+            ...     found = art.classify("photo.jpg", top=3)
+            >>> for label in found.movements:
+            ...     print(f"{label.name} {label.probability:.0%}")
+
+        Args:
+            image: As in `stylize`; each side at least 16 pixels.
+            top: How many movements to give, from 1 to as many as the server has.
+            timeout: As in `stylize`.
+
+        Returns:
+            The `top` most probable movements and all eras, each by falling probability.
+
+        Raises:
+            InvalidRequest: The image is wrong, `top` is out of its range, or the server does not
+                serve `classify` (`code` is NOT_FOUND then).
+            AtelierError: As in `stylize`, and the same for OSError.
+            TypeError: `image` is none of the kinds above, or `top` is no whole number.
+        """
+        return self._run(partial(self._classify, image, top), self._attempts(timeout))
 
     def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
         """The names of the styles that the server has."""

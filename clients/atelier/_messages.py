@@ -51,12 +51,19 @@ class Exchange(Generic[Answer]):
 def infer_bytes(
     model: str,
     inputs: Mapping[str, bytes | str],
-    output: str,
+    outputs: Mapping[str, int | None],
     parameters: Parameters,
-) -> Exchange[bytes]:
-    """Asks `model` for one BYTES[1] output, given BYTES[1] inputs; every batch is of one.
+) -> Exchange[dict[str, list[bytes]]]:
+    """Asks `model` for the elements of BYTES outputs, given BYTES[1] inputs; a batch of one.
 
     Making the request raises InvalidRequest where a text cannot be written in UTF-8.
+
+    Args:
+        model: The model's name.
+        inputs: The content of each input.
+        outputs: What to ask for. A number has Triton answer with the labels of so many classes, 1
+            or more, in place of the output itself.
+        parameters: The request's own parameters.
     """
 
     def request(remaining: float | None) -> bytes:
@@ -65,7 +72,10 @@ def infer_bytes(
             data = _utf8(name, content) if isinstance(content, str) else content
             message.inputs.add(name=name, datatype="BYTES", shape=[1, 1])
             message.raw_input_contents.append(_LENGTH.pack(len(data)) + data)
-        message.outputs.add(name=output)
+        for name, classes in outputs.items():
+            output = message.outputs.add(name=name)
+            if classes is not None:
+                output.parameters["classification"].int64_param = classes
         for name, value in parameters.items():
             match value:
                 case None:
@@ -86,14 +96,14 @@ def infer_bytes(
             message.parameters["timeout"].int64_param = max(1, round(remaining * 1e6))
         return bytes(message.SerializeToString())
 
-    def read(answer: bytes) -> bytes:
+    def read(answer: bytes) -> dict[str, list[bytes]]:
         message = _parsed(messages.ModelInferResponse, answer)
-        for tensor, raw in zip(message.outputs, message.raw_output_contents, strict=False):
-            if tensor.name == output and len(raw) >= _LENGTH.size:
-                data = bytes(raw[_LENGTH.size :])
-                if _LENGTH.unpack_from(raw) == (len(data),):
-                    return data
-        raise ServerFailed(f"{model} answered without a whole {output!r}", model=model)
+        tensors = zip(message.outputs, message.raw_output_contents, strict=False)
+        contents = {tensor.name: _elements(raw) for tensor, raw in tensors}
+        for name in outputs:
+            if not contents.get(name):
+                raise ServerFailed(f"{model} answered without a whole {name!r}", model=model)
+        return contents
 
     return Exchange("ModelInfer", model, request, read)
 
@@ -131,6 +141,20 @@ def model_ready(model: str, url: str) -> Exchange[None]:
 
     message = messages.ModelReadyRequest(name=model)
     return Exchange("ModelReady", model, lambda _: bytes(message.SerializeToString()), read)
+
+
+def _elements(raw: bytes) -> list[bytes]:
+    """The elements of a BYTES tensor, each with its length before it; none if one is cut off."""
+    elements, position = [], 0
+    while position < len(raw):
+        start = position + _LENGTH.size
+        if start > len(raw):
+            return []
+        position = start + _LENGTH.unpack_from(raw, position)[0]
+        if position > len(raw):
+            return []
+        elements.append(raw[start:position])
+    return elements
 
 
 def _utf8(name: str, text: str) -> bytes:

@@ -31,6 +31,8 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.requests: list[Any] = []
         self.script: list[tuple[grpc.StatusCode, str] | float | messages.ModelInferResponse] = []
         self.style_names: str | None = "great_wave,udnie"
+        # What `classify` answers for each output; without, it is not served.
+        self.classes: dict[str, list[bytes]] = {}
         self.ready = [True]
         self.working = 0
         self.most_working = 0
@@ -45,12 +47,17 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         return dict(zip(names, [raw[4:] for raw in request.raw_input_contents], strict=True))
 
     def ModelInfer(self, request, context):  # noqa: N802
+        if request.model_name == "classify" and not self.classes:
+            unknown = "Request for unknown model: 'classify' is not found"
+            context.abort(grpc.StatusCode.NOT_FOUND, unknown)
         self.requests.append(request)
         step = self.script.pop(0) if self.script else 0.0
         if isinstance(step, tuple):
             context.abort(*step)
         if isinstance(step, messages.ModelInferResponse):
             return step
+        if request.model_name == "classify":
+            return classes_answer(self.classes)
         self.working += 1
         self.most_working = max(self.working, self.most_working)
         time.sleep(step)
@@ -98,6 +105,17 @@ def answer_with(data: bytes) -> messages.ModelInferResponse:
     response = messages.ModelInferResponse(model_name="stylize")
     response.outputs.add(name="stylized", datatype="BYTES", shape=[1, 1])
     response.raw_output_contents.append(struct.pack("<I", len(data)) + data)
+    return response
+
+
+def classes_answer(classes: dict[str, list[bytes]]) -> messages.ModelInferResponse:
+    """What `classify` answers, once its outputs are named."""
+    response = messages.ModelInferResponse(model_name="classify")
+    for name, entries in classes.items():
+        response.outputs.add(name=name, datatype="BYTES", shape=[1, len(entries)])
+        response.raw_output_contents.append(
+            b"".join(struct.pack("<I", len(entry)) + entry for entry in entries)
+        )
     return response
 
 

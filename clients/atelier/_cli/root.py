@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import click
 
+from atelier._cli.classify import classify
 from atelier._cli.demo import demo
 from atelier._cli.styles import styles
 from atelier._cli.stylize import stylize
@@ -62,11 +63,12 @@ class CommandLine(click.Group):
 @click.group(cls=CommandLine, epilog=_EPILOG, context_settings={"max_content_width": 100})
 @click.version_option(package_name="atelier")
 def command_line() -> None:
-    """Repaint photographs in the style of paintings, and serve the networks that do it."""
+    """Repaint images in the style of paintings, name their movement, and serve the networks."""
 
 
 command_line.add_command(stylize)
 command_line.add_command(styles)
+command_line.add_command(classify)
 command_line.add_command(demo)
 
 

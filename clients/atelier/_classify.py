@@ -1,0 +1,97 @@
+"""The movements and eras of an image: what is asked for, and how the answer is read."""
+
+from dataclasses import dataclass
+from typing import SupportsIndex
+
+from atelier._errors import InvalidRequest, ServerFailed
+from atelier._messages import Exchange, infer_bytes
+
+_EVERY_CLASS = 2**31 - 1
+"""More than there are, of which Triton gives all."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A movement or an era, and how probable it is.
+
+    Attributes:
+        name: As the server spells it, such as "ukiyo_e".
+        probability: 0 to 1, to 6 decimal places.
+    """
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The movements and eras that an image may belong to, the most probable ones first.
+
+    Example:
+        >>> with Client("localhost:8001") as art:
+        ...     found = art.classify("photo.jpg", top=3)
+        >>> found.movement
+        'impressionism'
+        >>> [label.name for label in found.eras]
+        ['modern', 'classical', 'abstract']
+
+    Attributes:
+        movements: As many as were asked for. The probabilities of all of them sum to 1.
+        eras: All of them; their probabilities sum to 1.
+    """
+
+    movements: tuple[Label, ...]
+    eras: tuple[Label, ...]
+
+    @property
+    def movement(self) -> str:
+        """The name of the most probable movement."""
+        return self.movements[0].name
+
+    @property
+    def era(self) -> str:
+        """The name of the most probable era."""
+        return self.eras[0].name
+
+
+def classify_image(image: bytes, top: int) -> Exchange[Classification]:
+    """Asks `classify` for the movements and eras of an encoded image.
+
+    Reading the answer raises InvalidRequest where the server has fewer than `top` movements, which
+    Triton would not refuse.
+
+    Raises:
+        InvalidRequest: `top` is below 1.
+        TypeError: `top` is no whole number.
+    """
+    if not isinstance(top, SupportsIndex):
+        raise TypeError(f"top is a {type(top).__name__}; give a whole number")
+    if top < 1:
+        raise InvalidRequest(f"top {top} is not possible: give 1 or more")
+    outputs = {"probabilities": _EVERY_CLASS, "era_probabilities": _EVERY_CLASS}
+
+    def read(answer: dict[str, list[bytes]]) -> Classification:
+        movements = _labels(answer["probabilities"])
+        if top > len(movements):
+            raise InvalidRequest(
+                f"top {top} is not possible: give 1 to {len(movements)}, the number of movements "
+                "that the server has"
+            )
+        return Classification(movements[:top], _labels(answer["era_probabilities"]))
+
+    return infer_bytes("classify", {"image": image}, outputs, {}).then(read)
+
+
+def _labels(entries: list[bytes]) -> tuple[Label, ...]:
+    """Reads what Triton's classification extension writes: PROBABILITY:INDEX:LABEL."""
+    labels = []
+    for entry in entries:
+        try:
+            probability, _, name = entry.decode().split(":", 2)
+            labels.append(Label(name, float(probability)))
+        except ValueError as error:
+            raise ServerFailed(
+                f"classify answered {entry[:60]!r}, which is no label with its probability",
+                model="classify",
+            ) from error
+    return tuple(labels)

@@ -1,0 +1,286 @@
+"""Both clients and the command line ask for movements, of a scripted server and of Triton."""
+
+import dataclasses
+import doctest
+import io
+import json
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from PIL import Image
+
+from atelier import Classification, Client, InvalidRequest, Label, ServerFailed
+from atelier._cli.root import run
+from atelier_serving import TritonServer
+
+ROOT = Path(__file__).parents[2]
+REPOSITORY = ROOT / "model_repository"
+MOVEMENTS = [b"0.600000:4:impressionism", b"0.300000:6:pointillism", b"0.100000:8:ukiyo_e"]
+ERAS = [b"0.900000:1:modern", b"0.100000:0:classical"]
+DRAINING = (grpc.StatusCode.UNAVAILABLE, "Server is stopping to serve requests.")
+
+
+@pytest.fixture
+def scripted(server):
+    """The scripted server with a classifier."""
+    server.classes = {"probabilities": MOVEMENTS, "era_probabilities": ERAS}
+    return server
+
+
+@pytest.fixture
+def jpeg(picture):
+    return picture("jpeg")
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch, picture):
+    """Three images and a file that is none, in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two", "three"):
+        (tmp_path / f"{name}.jpg").write_bytes(picture("jpeg"))
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    return tmp_path
+
+
+def test_the_answer_is_labels_by_falling_probability(scripted, ask, jpeg):
+    found = ask(scripted.url, "classify", jpeg, top=2)
+    assert found == Classification(
+        movements=(Label("impressionism", 0.6), Label("pointillism", 0.3)),
+        eras=(Label("modern", 0.9), Label("classical", 0.1)),
+    )
+    assert (found.movement, found.era) == ("impressionism", "modern")
+    assert len(ask(scripted.url, "classify", jpeg).movements) == 3
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.movements = ()
+
+
+def test_the_request_is_what_the_contract_says(scripted, ask, jpeg):
+    ask(scripted.url, "classify", jpeg, timeout=10)
+    request = scripted.requests[-1]
+    assert request.model_name == "classify"
+    assert scripted.inputs == {"image": jpeg}
+    assert [tensor.name for tensor in request.outputs] == ["probabilities", "era_probabilities"]
+    for output in request.outputs:
+        assert output.parameters["classification"].int64_param > 1000
+    assert set(request.parameters) == {"timeout"}
+    assert 9e6 < request.parameters["timeout"].int64_param <= 10e6
+
+
+@pytest.mark.parametrize("top", [0, -1, -(10**20)])
+def test_less_than_one_movement_is_never_asked_for(scripted, ask, jpeg, top):
+    with pytest.raises(InvalidRequest, match=f"top {top} is not possible: give 1 or more"):
+        ask(scripted.url, "classify", jpeg, top=top)
+    assert not scripted.requests
+
+
+@pytest.mark.parametrize("top", [4, 2**32, 10**20])
+def test_more_movements_than_the_server_has_are_refused(scripted, ask, jpeg, top):
+    with pytest.raises(InvalidRequest, match=f"top {top} is not possible: give 1 to 3, the number"):
+        ask(scripted.url, "classify", jpeg, top=top)
+    assert len(scripted.requests) == 1
+
+
+@pytest.mark.parametrize("top", [2.0, "3", None])
+def test_what_is_no_number_of_movements(scripted, ask, jpeg, top):
+    with pytest.raises(TypeError, match=f"top is a {type(top).__name__}; give a whole number"):
+        ask(scripted.url, "classify", jpeg, top=top)
+    found = ask(scripted.url, "classify", jpeg, top=np.int64(1))
+    assert found.movements == (Label("impressionism", 0.6),)
+
+
+def test_a_server_without_a_classifier_says_so(server, ask, jpeg):
+    with pytest.raises(InvalidRequest, match="unknown model: 'classify'") as caught:
+        ask(server.url, "classify", jpeg)
+    assert caught.value.code is grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "entry", [b"", b"0.5", b"0.5:4", b"much:4:impressionism", b"0.5:4:\xff", b"\0\0\0\x3f"]
+)
+def test_answers_that_name_no_label(scripted, ask, jpeg, entry):
+    scripted.classes["probabilities"] = [entry]
+    with pytest.raises(ServerFailed, match=r"classify answered .*no label with its probability"):
+        ask(scripted.url, "classify", jpeg, top=1)
+
+
+def test_answers_that_are_not_whole(scripted, ask, jpeg, answer):
+    scripted.script = [answer(b"another output")]
+    with pytest.raises(ServerFailed, match="classify answered without a whole 'probabilities'"):
+        ask(scripted.url, "classify", jpeg)
+    scripted.classes["era_probabilities"] = []
+    with pytest.raises(ServerFailed, match="without a whole 'era_probabilities'"):
+        ask(scripted.url, "classify", jpeg)
+
+
+def test_a_label_may_hold_a_colon(scripted, ask, jpeg):
+    scripted.classes["probabilities"] = [b"1.000000:0:op art: late"]
+    assert ask(scripted.url, "classify", jpeg, top=1).movement == "op art: late"
+
+
+def test_what_may_pass_is_tried_again(scripted, ask, jpeg):
+    scripted.script = [DRAINING]
+    assert ask(scripted.url, "classify", jpeg).movement == "impressionism"
+    assert len(scripted.requests) == 2
+
+
+def test_the_table(scripted, images, capsys):
+    assert run(["classify", "two.jpg", "one.jpg", "--url", scripted.url, "--top", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("two.jpg") < shown.index("one.jpg")
+    row = next(line for line in shown.splitlines() if "two.jpg" in line)
+    assert row.replace("│", " ").split() == ["two.jpg", "impressionism", "60.0", "modern", "90.0"]
+    assert "ukiyo_e" not in shown
+
+
+def test_lines_of_json(scripted, images, capsys):
+    assert run(["classify", "two.jpg", "one.jpg", "--url", scripted.url, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["file"] for line in lines] == ["two.jpg", "one.jpg"]
+    assert set(lines[0]) == {"file", "movements", "eras"}
+    assert lines[0]["movements"][0] == {"name": "impressionism", "probability": 0.6}
+    assert [era["name"] for era in lines[1]["eras"]] == ["modern", "classical"]
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_broken_file_is_named_and_the_others_go_on(scripted, images, capsys, form):
+    files = ["one.jpg", "broken.jpg", "missing.jpg", ".", "two.jpg"]
+    assert run(["classify", *files, "--url", scripted.url, *form]) == 1
+    shown = capsys.readouterr()
+    assert "one.jpg" in shown.out
+    assert "two.jpg" in shown.out
+    assert shown.err.splitlines() == [
+        "Error: broken.jpg: image: not a picture in a known format; give a JPEG, PNG or WebP",
+        "Error: missing.jpg: No such file or directory",
+        "Error: .: Is a directory",
+    ]
+
+
+def test_nothing_found_is_no_table(scripted, images, capsys):
+    assert run(["classify", "broken.jpg", "--url", scripted.url]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_an_odd_name_is_shown_as_it_is(scripted, images, capsys):
+    (images / "one.jpg").rename(images / "[red]one.jpg")
+    assert run(["classify", "[red]one.jpg", "--url", scripted.url]) == 0
+    assert "[red]one.jpg" in capsys.readouterr().out
+
+
+def test_what_was_found_is_shown_when_the_server_goes(scripted, images, capsys):
+    scripted.script = [0.0, *[(grpc.StatusCode.INTERNAL, "onnx runtime error 6")]]
+    assert run(["classify", "one.jpg", "two.jpg", "three.jpg", "--url", scripted.url]) == 6
+    shown = capsys.readouterr()
+    assert "one.jpg" in shown.out
+    assert "onnx runtime error 6" in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_a_command_line_without_a_classifier_or_a_server(server, images, capsys):
+    assert run(["classify", "one.jpg", "two.jpg", "--url", server.url]) == 1
+    assert capsys.readouterr().err.count("unknown model: 'classify'") == 1
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert run(["classify", "one.jpg", "two.jpg", "--url", url]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "Missing argument 'FILES...'"),
+        (["one.jpg", "--top", "0"], "0 is not in the range x>=1"),
+        (["one.jpg", "--timeout", "0"], "give seconds above 0"),
+    ],
+)
+def test_wrong_usage(scripted, images, capsys, arguments, reason):
+    assert run(["classify", "--url", scripted.url, *arguments]) == 2
+    assert reason in capsys.readouterr().err
+    assert not scripted.requests
+
+
+@pytest.fixture(scope="module")
+def url(
+    tmp_path_factory: pytest.TempPathFactory, add_classifier: Callable[[Path], None]
+) -> Iterator[str]:
+    """Triton with `classify` around a network to which red is baroque, and blue ukiyo_e."""
+    path = tmp_path_factory.mktemp("model_repository")
+    (path / "decode").symlink_to(REPOSITORY / "decode")
+    add_classifier(path)
+    with TritonServer(path) as server:
+        yield server.grpc_url
+
+
+def solid(colour: str, size: tuple[int, int] = (40, 30)) -> Image.Image:
+    return Image.new("RGB", size, colour)
+
+
+def test_triton_names_the_movements_of_every_kind_of_image(url, ask, tmp_path):
+    red = solid("red")
+    path = tmp_path / "red.png"
+    red.save(path)
+    buffer = io.BytesIO()
+    red.save(buffer, "BMP")
+    for image in (red, np.asarray(red), path, path.read_bytes(), buffer.getvalue()):
+        found = ask(url, "classify", image, top=9)
+        assert (found.movement, found.era) == ("baroque", "classical")
+        for labels, count in ((found.movements, 9), (found.eras, 3)):
+            probabilities = [label.probability for label in labels]
+            assert len({label.name for label in labels}) == count
+            assert probabilities == sorted(probabilities, reverse=True)
+            assert sum(probabilities) == pytest.approx(1, abs=1e-5)
+    assert ask(url, "classify", solid("blue")).movement == "ukiyo_e"
+
+
+def test_top_limits_the_movements_and_not_the_eras(url, ask):
+    for top in (1, 3, 9):
+        found = ask(url, "classify", solid("red"), top=top)
+        assert (len(found.movements), len(found.eras)) == (top, 3)
+    with pytest.raises(InvalidRequest, match="top 10 is not possible: give 1 to 9"):
+        ask(url, "classify", solid("red"), top=10)
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        (solid("red", (15, 40)), "15 x 40 pixels: each side needs at least 16"),
+        (b"\xff\xd8\xff and no more", "the JPEG image is damaged"),
+        (b"no image", "image: not a picture in a known format"),
+        (b"", "there are no bytes in it"),
+    ],
+)
+def test_images_that_are_refused(url, ask, image, reason):
+    with pytest.raises(InvalidRequest, match=reason) as caught:
+        ask(url, "classify", image)
+    assert "in ensemble" not in str(caught.value)
+
+
+@pytest.mark.parametrize("documented", [Client.classify, Classification])
+def test_the_example_of_the_docstring(url, tmp_path, monkeypatch, documented):
+    monkeypatch.chdir(tmp_path)
+    solid("#40ff00").save("photo.jpg")
+    variables = {"Client": Client}
+    for example in doctest.DocTestParser().get_examples(documented.__doc__):
+        source = example.source.replace("localhost:8001", url)
+        if example.want:
+            assert repr(eval(source, variables)) + "\n" == example.want
+        else:
+            exec(source, variables)
+    assert variables["found"].movement == "impressionism"
+
+
+def test_the_command_line_against_triton(url, images, capsys):
+    solid("blue").save("two.jpg")
+    solid("red", (15, 15)).save("small.png")
+    files = ["two.jpg", "small.png", "broken.jpg", "one.jpg"]
+    assert run(["classify", *files, "--url", url, "--json", "--top", "9"]) == 1
+    shown = capsys.readouterr()
+    first, last = (json.loads(line) for line in shown.out.splitlines())
+    assert (first["file"], last["file"]) == ("two.jpg", "one.jpg")
+    assert first["movements"][0]["name"] == "ukiyo_e"
+    assert len(first["movements"]) == 9
+    assert "small.png: the PNG image has 15 x 15 pixels" in shown.err
+    assert "broken.jpg" in shown.err

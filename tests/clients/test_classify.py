@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from atelier import Classification, Client, InvalidRequest, Label, ServerFailed
+from atelier._cli.contact_sheet import captioned
 from atelier._cli.root import run
 from atelier_serving import TritonServer
 
@@ -200,6 +201,37 @@ def test_wrong_usage(scripted, images, capsys, arguments, reason):
     assert run(["classify", "--url", scripted.url, *arguments]) == 2
     assert reason in capsys.readouterr().err
     assert not scripted.requests
+
+
+def test_the_demo_classifies_what_it_shows(scripted, tmp_path, capsys):
+    assert run(["demo", "--url", scripted.url, "--output", str(tmp_path)]) == 0
+    assert f"With the movements of each: {tmp_path / 'classified.jpg'}" in capsys.readouterr().out
+    asked = [request.model_name for request in scripted.requests]
+    paintings = asked.count("stylize")
+    assert asked == ["stylize"] * paintings + ["classify"] * (4 + paintings)
+    with (
+        Image.open(tmp_path / "classified.jpg") as classified,
+        Image.open(tmp_path / "contact_sheet.jpg") as sheet,
+    ):
+        assert classified.size == sheet.size
+
+
+def test_the_demo_goes_without_a_classifier(server, tmp_path, capsys):
+    assert run(["demo", "--url", server.url, "--output", str(tmp_path)]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "classify" in line]
+    assert lines == ["No movements: the server does not serve classify."]
+    assert (tmp_path / "contact_sheet.jpg").is_file()
+    assert not (tmp_path / "classified.jpg").exists()
+
+
+def test_a_caption_lies_beneath_the_image():
+    red = (255, 0, 0)
+    cell = np.asarray(captioned(Image.new("RGB", (400, 400), red), ["one 60%", "other 40%"]))
+    rows = np.flatnonzero((cell == red).all(axis=2).any(axis=1))
+    assert rows.min() == 0
+    assert rows.max() == len(cell) - 36 - 1
+    dark = np.flatnonzero((cell < 100).all(axis=2).any(axis=1))
+    assert dark.min() > rows.max()
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ _CELL = (256, 192)
 _GAP = 12
 _LABEL_HEIGHT = 28
 _LABEL_WIDTH = 110
+_CAPTION_HEIGHT = 18
 _FONT_SIZES = (15, 13, 11, 9)
 _PAPER = "#fbfaf7"
 _INK = "#222222"
@@ -49,6 +50,19 @@ def contact_sheet(
             beside = _LABEL_WIDTH - _GAP, top + _LABEL_HEIGHT + step_y * row + _CELL[1] / 2
             draw.text(beside, name, _INK, _font(name), anchor="rm")
     return sheet
+
+
+def captioned(image: Image.Image, lines: Sequence[str]) -> Image.Image:
+    """An image of any size with lines of text beneath it, in the size of a sheet's cell."""
+    cell = Image.new("RGB", _CELL, _PAPER)
+    height = _CELL[1] - _CAPTION_HEIGHT * len(lines)
+    small = ImageOps.contain(image, (_CELL[0], height), Image.Resampling.LANCZOS)
+    cell.paste(small, ((_CELL[0] - small.width) // 2, (height - small.height) // 2))
+    draw = ImageDraw.Draw(cell)
+    for number, line in enumerate(lines):
+        middle = _CELL[0] / 2, height + _CAPTION_HEIGHT * (number + 0.5)
+        draw.text(middle, line, _INK, _font(line), anchor="mm")
+    return cell
 
 
 def _bands(columns: int) -> list[list[int]]:

@@ -2,7 +2,7 @@
 
 import importlib.util
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -11,22 +11,24 @@ from statistics import median
 from types import FrameType
 
 import click
+import grpc
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 from atelier._channel import target_of
-from atelier._cli.contact_sheet import contact_sheet
+from atelier._cli.console import wide_console
+from atelier._cli.contact_sheet import captioned, contact_sheet
 from atelier._cli.files import write_whole
 from atelier._cli.options import checked_by
 from atelier._cli.served import own_server
 from atelier._cli.stylize import style_slug
 from atelier._cli.timings import Stopwatch, Timing
 from atelier._client import Client
+from atelier._errors import InvalidRequest
 from atelier._images import decoded_image
 
 _PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
-_WIDTH_OF_FILES = 110
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class _Wish:
 def demo(output: Path, url: str | None, model_repository: Path) -> None:
     """Repaint four photographs in every style, in a mix, and with their own colours.
 
-    Prints where the paintings lie and where the time of a request goes.
+    Prints where the paintings lie and where the time of a request goes. Where the server has a
+    classifier, all of them are classified too.
     """
     photos = _sample_photos()
     if url is None and not model_repository.is_dir():
@@ -80,26 +83,47 @@ def demo(output: Path, url: str | None, model_repository: Path) -> None:
             "project, or give --model-repository or --url"
         )
     output.mkdir(parents=True, exist_ok=True)
-    console = Console()
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_FILES
+    console = wide_console()
     if url is None:
         console.print("Starting the server …")
     log = output / "server.log"
     with _ended_by_signals(), nullcontext(url) if url else own_server(model_repository, log) as at:
         console.print(f"The server at {at} is ready.")
         with Client(at, timeout=60) as art:
-            _paint(art, photos, output, console)
+            _demonstrate(art, photos, output, console)
 
 
-def _paint(art: Client, photos: list[Path], output: Path, console: Console) -> None:
+def _demonstrate(art: Client, photos: list[Path], output: Path, console: Console) -> None:
     wishes = _wishes(art.styles())
+    rows = _paint(art, photos, wishes, output, console)
+    columns = ["photograph", *(wish.name for wish in wishes)]
+    sheet = output / "contact_sheet.jpg"
+    _lay_out(columns, rows, _opened).save(sheet, quality=90)
+    count = len(photos) * len(wishes)
+    console.print(f"{count} paintings lie in {output}/", highlight=False, soft_wrap=True)
+    console.print(f"All of them on one sheet: {sheet}", highlight=False, soft_wrap=True)
+
+    sheet = output / "classified.jpg"
+    try:
+        _lay_out(columns, rows, partial(_classified, art)).save(sheet, quality=90)
+    except InvalidRequest as error:
+        if error.code is not grpc.StatusCode.NOT_FOUND:
+            raise
+        console.print("No movements: the server does not serve classify.", highlight=False)
+    else:
+        console.print(f"With the movements of each: {sheet}", highlight=False, soft_wrap=True)
+
+
+def _paint(
+    art: Client, photos: list[Path], wishes: list[_Wish], output: Path, console: Console
+) -> list[list[Path]]:
+    """Paints and times everything; gives the files, each photograph before its paintings."""
     stopwatch = Stopwatch(art)
     table = _timing_table()
     rows = []
     for photo in photos:
         console.print(f"Painting {photo.name}, {len(wishes)} times …", highlight=False)
-        pictures, timings = [decoded_image(photo.read_bytes())], []
+        files, timings = [photo], []
         for wish in wishes:
             request = partial(
                 art.stylize_encoded,
@@ -109,18 +133,30 @@ def _paint(art: Client, photos: list[Path], output: Path, console: Console) -> N
                 format="jpeg",
             )
             painting, timing = stopwatch.time(request)
-            write_whole(output / f"{photo.stem}-{wish.slug}.jpg", painting)
-            pictures.append(decoded_image(painting))
+            file = output / f"{photo.stem}-{wish.slug}.jpg"
+            write_whole(file, painting)
+            files.append(file)
             timings.append(timing)
-        table.add_row(photo.stem, _size(pictures[0]), *_cells(timings))
-        rows.append((photo.stem, pictures))
-    sheet = output / "contact_sheet.jpg"
-    names = [wish.name for wish in wishes]
-    contact_sheet(["photograph", *names], rows).save(sheet, quality=90)
+        table.add_row(photo.stem, _size(_opened(photo)), *_cells(timings))
+        rows.append(files)
     console.print(table)
-    count = len(photos) * len(wishes)
-    console.print(f"{count} paintings lie in {output}/", highlight=False, soft_wrap=True)
-    console.print(f"All of them on one sheet: {sheet}", highlight=False, soft_wrap=True)
+    return rows
+
+
+def _lay_out(
+    columns: list[str], rows: list[list[Path]], shown: Callable[[Path], Image.Image]
+) -> Image.Image:
+    return contact_sheet(columns, [(files[0].stem, list(map(shown, files))) for files in rows])
+
+
+def _opened(file: Path) -> Image.Image:
+    return decoded_image(file.read_bytes())
+
+
+def _classified(art: Client, file: Path) -> Image.Image:
+    """The image with its most probable movements beneath it."""
+    labels = art.classify(file).movements
+    return captioned(_opened(file), [f"{label.name} {label.probability:.0%}" for label in labels])
 
 
 def _wishes(styles: list[str]) -> list[_Wish]:

@@ -4,6 +4,7 @@ import dataclasses
 import doctest
 import io
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from atelier_serving import TritonServer
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = ROOT / "model_repository"
+README = (ROOT / "README.md").read_text()
 MOVEMENTS = [b"0.600000:4:impressionism", b"0.300000:6:pointillism", b"0.100000:8:ukiyo_e"]
 ERAS = [b"0.900000:1:modern", b"0.100000:0:classical"]
 DRAINING = (grpc.StatusCode.UNAVAILABLE, "Server is stopping to serve requests.")
@@ -302,6 +304,15 @@ def test_the_example_of_the_docstring(url, tmp_path, monkeypatch, documented):
         else:
             exec(source, variables)
     assert variables["found"].movement == "impressionism"
+
+
+def test_the_classifier_of_the_readme(url, tmp_path, monkeypatch, capsys):
+    (example,) = re.findall(r"```python\n(found = .*?)```", README, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    solid("lime").save("photo.jpg")
+    with Client(url) as art:
+        exec(example, {"art": art})
+    assert capsys.readouterr().out.startswith("impressionism modern\n")
 
 
 def test_the_command_line_against_triton(url, images, capsys):

@@ -6,6 +6,7 @@ impressionism, blue is ukiyo_e.
 
 import itertools
 import random
+import re
 import string
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from google.protobuf import text_format
+from google.protobuf import json_format, text_format
+from grpc import insecure_channel
 from PIL import Image
 from tritonclient import grpc
-from tritonclient.grpc import model_config_pb2
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from atelier_serving import TritonServer
@@ -145,6 +147,20 @@ def test_every_image_has_labels_of_its_own(client, encoded, colour, movement):
     file = encoded(Image.new("RGB", (20, 20), colour), "PNG")
     result = client.infer("classify", [encoded_tensor(file)], outputs=requested(probabilities=1))
     assert [name for name, _ in labels(result, "probabilities")] == [movement]
+
+
+def test_the_plain_protocol_of_the_readme(server, encoded):
+    (outputs,) = re.findall(r'`("outputs": .*?)`', (ROOT / "README.md").read_text(), re.DOTALL)
+    request = service_pb2.ModelInferRequest(model_name="classify")
+    json_format.Parse(f"{{{outputs}}}", request)
+    image = request.inputs.add(name="image", datatype="BYTES", shape=[1, 1])
+    image.contents.bytes_contents.append(encoded(Image.new("RGB", (20, 20), "blue"), "PNG"))
+    with insecure_channel(server.grpc_url) as channel:
+        answer = service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request)
+    (output,) = answer.outputs
+    assert (output.name, output.datatype, list(output.shape)) == ("probabilities", "BYTES", [1, 3])
+    assert answer.raw_output_contents[0][4:].startswith(b"0.")
+    assert b":8:ukiyo_e" in answer.raw_output_contents[0]
 
 
 @pytest.mark.parametrize("model", ["classifier", "classify"])

@@ -41,7 +41,6 @@ def test_networks_are_compared_with_the_first(checkpoints, arguments, tmp_path):
     baseline, small = json.loads((tmp_path / "front" / "front.json").read_text())
     assert (baseline["name"], small["name"]) == ("large", "small")
     assert baseline["speed"] == {"1": 1, "2": 1}
-    assert small["speed"]["1"] > 1
     assert small["speed"]["1"] == pytest.approx(
         baseline["milliseconds"]["1"] / small["milliseconds"]["1"]
     )

@@ -5,9 +5,9 @@ import pytest
 from atelier_export import network_cost
 from atelier_export.network_cost import milliseconds, multiply_adds
 from atelier_export.onnx_runtime import cpu_session
-from atelier_export.style.graph import style_graph
-from atelier_export.style.network import StyleNetwork, StyleNetworkConfig
+from atelier_export.style.network import StyleNetwork
 from atelier_export.style.networks import style_network_config
+from fakes.style_network import IN_TWO_STYLES, style_graph
 
 
 def test_johnson_s_network_costs_what_its_layers_add_up_to():
@@ -22,9 +22,6 @@ def test_johnson_s_network_costs_what_its_layers_add_up_to():
 
 
 def test_graphs_take_turns_and_are_timed_by_name(monkeypatch):
-    graph = style_graph(
-        StyleNetwork(StyleNetworkConfig(2, patch=4, channels=(8,), blocks=(0,))).eval()
-    )
     # The clock goes on by the milliseconds said here. Each graph runs twice a turn, the first time
     # to warm up; and so is the whole first turn.
     said = {"one": iter([9, 99, 9, 1, 9, 90, 9, 2]), "other": iter([9, 99, 9, 7, 9, 8, 9, 70])}
@@ -43,7 +40,7 @@ def test_graphs_take_turns_and_are_timed_by_name(monkeypatch):
     monkeypatch.setattr(network_cost, "cpu_session", Session)
     clock = SimpleNamespace(perf_counter=lambda: seconds[0])
     monkeypatch.setattr(network_cost, "time", clock)
-    graphs = dict.fromkeys(said, graph)
+    graphs = dict.fromkeys(said, style_graph(IN_TWO_STYLES.values()))
     times = milliseconds(graphs, threads=1, styles=2, side=32, rounds=3)
     assert times == pytest.approx({"one": 2, "other": 8})
     assert order == ["one", "one", "other", "other"] * 4

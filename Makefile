@@ -11,7 +11,32 @@ DEVELOPED := $(VENV)/.developed
 
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo serve test lint format export bench clean
+# Two workers, however many cores there are, so that a test runs the same way everywhere. A worker
+# gets whole files: their fixtures, servers and trained networks among them, are made once.
+PYTEST := $(BIN)/python -m pytest -W error --numprocesses 2 --dist loadfile
+# The files whose tests start Triton, or train or export a network: a list, so that new tests are
+# fast ones until they are named here.
+SLOW := $(addprefix tests/, \
+	test_whole_service.py \
+	clients/test_real_server.py \
+	export/style/test_compare_networks.py \
+	export/style/test_export.py \
+	export/style/test_train.py \
+	model_repository/test_drain.py \
+	model_repository/test_malformed.py \
+	model_repository/test_stylize.py \
+	model_repository/test_stylize_options.py \
+	serving/backend/test_refused_models.py \
+	serving/backend/test_served_models.py \
+	serving/reload/test_failed_reload.py \
+	serving/reload/test_reload.py \
+	serving/reload/test_reload_signals.py \
+	serving/test_closed_to_clients.py \
+	serving/test_nothing_is_left.py \
+	serving/test_serve_command.py \
+	serving/test_server.py)
+
+.PHONY: demo serve test test-fast lint format export bench clean
 
 demo: $(SERVED)  ## Photographs in every style, from a server of its own, into out/demo
 	$(BIN)/atelier demo
@@ -20,7 +45,10 @@ serve: $(SERVED)  ## The server on localhost:8001
 	$(BIN)/atelier serve
 
 test: $(DEVELOPED)  ## All tests, warnings as errors
-	$(BIN)/python -m pytest -W error
+	$(PYTEST)
+
+test-fast: $(DEVELOPED)  ## Those that need no server and train nothing, in less than a minute
+	$(PYTEST) $(addprefix --ignore=,$(SLOW))
 
 lint: $(DEVELOPED)  ## Style, format and types
 	$(BIN)/ruff check .

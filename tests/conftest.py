@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import os
 import signal
 import string
 from collections.abc import Callable
@@ -43,6 +44,11 @@ classifier (uint8[batch, height, width, 3] image)
     era_probabilities = Softmax <axis = -1> (era_logits)
 }
 """
+
+# PyTorch's threads wait for each other by spinning: when something else has one of the cores, each
+# of the many small steps of a test waits for the scheduler, and takes ten times as long. Set before
+# any conftest below imports PyTorch; the processes that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure() -> None:

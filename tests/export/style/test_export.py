@@ -65,7 +65,7 @@ def exports(checkpoint_file, network, tmp_path_factory) -> tuple[Path, bytes]:
         text=True,
     ) as process:
         graph = style_graph(network)
-        output, errors = process.communicate(timeout=250)
+        output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert errors == ""
     assert "exporting" in output

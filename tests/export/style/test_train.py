@@ -1,7 +1,7 @@
 import math
+import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,23 +22,35 @@ from atelier_export.style.train import Inputs, Machine, _Objective, add_style, t
 from atelier_export.train_commands import train
 
 SMALL = StyleTraining(steps=20, side=32, margin=4, crops=10, style_side=32, held_out=4)
-EVERY_STEP = Machine(log_every=1, save_every=1, sample_every=10)
+EVERY_STEP = Machine(log_every=1, save_every=1)
 
 # Run in processes of their own, so that they can be killed, and can fork workers.
 _IMPORTS = """
-import sys
+import logging, os, signal, sys
 from pathlib import Path
-from test_train import EVERY_STEP, SMALL
+from test_train import SMALL
 from atelier_export.style.train import Inputs, Machine, add_style, train_style
 """
-_TRAIN = f"""{_IMPORTS}
+_TRAIN = """
 photographs, red, blue, vgg, output = map(Path, sys.argv[1:])
-train_style(Inputs(photographs, [red, blue], vgg), output, SMALL, EVERY_STEP)
+train_style(Inputs(photographs, [red, blue], vgg), output, SMALL, machine)
 """
-_TRAIN_WITH_A_WORKER = _TRAIN.replace("EVERY_STEP)", "Machine(workers=1))")
-_ADD = f"""{_IMPORTS}
+_ADD = """
 photographs, green, vgg, checkpoint, output = map(Path, sys.argv[1:])
-add_style(checkpoint, Inputs(photographs, [green], vgg), output, SMALL, EVERY_STEP)
+add_style(checkpoint, Inputs(photographs, [green], vgg), output, SMALL, machine)
+"""
+_WITH_A_WORKER = """
+machine = Machine(workers=1)
+"""
+# Killed when it reports the fifth step, whose state it does not save.
+_KILLED_ON_THE_WAY = """
+class Kill(logging.Handler):
+    def emit(self, record):
+        if record.getMessage().startswith("step 5/"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+logging.basicConfig(level="INFO", handlers=[Kill()])
+machine = Machine(log_every=1, save_every=2)
 """
 
 
@@ -50,7 +62,7 @@ def inputs(photographs, paintings, vgg_file) -> Inputs:
 @pytest.fixture(scope="module")
 def trained(inputs, tmp_path_factory) -> Path:
     output = tmp_path_factory.mktemp("run")
-    train_style(inputs, output, SMALL, EVERY_STEP)
+    train_style(inputs, output, SMALL, Machine(sample_every=10))
     return output
 
 
@@ -68,23 +80,16 @@ def added(trained, inputs_to_add, tmp_path_factory) -> Path:
     return add_style(trained / "style.safetensors", inputs_to_add, output, settings)
 
 
-def run_apart(program: str, *arguments: Path) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", program, *arguments], cwd=Path(__file__).parent)
+def run_apart(program: str, *arguments: Path) -> int:
+    command = [sys.executable, "-c", _IMPORTS + program, *arguments]
+    return subprocess.run(command, cwd=Path(__file__).parent, check=False).returncode
 
 
 def kill_on_the_way(program: str, *arguments: Path) -> None:
-    """Kills a training once it has saved a state; the last argument is its output folder."""
+    """Leaves what a training had saved when it was killed in the folder of the last argument."""
     output = arguments[-1]
-    process = run_apart(program, *arguments)
-    deadline = time.monotonic() + 120
-    while not (output / "state.pt").exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    step = torch.load(output / "state.pt", weights_only=True)["step"]
-    assert 1 <= step < SMALL.steps
+    assert run_apart(_KILLED_ON_THE_WAY + program, *arguments) == -signal.SIGKILL
+    assert torch.load(output / "state.pt", weights_only=True)["step"] == 4
     assert not (output / "style.safetensors").exists()
 
 
@@ -106,7 +111,7 @@ def test_a_training_leaves_checkpoint_curves_and_samples(trained):
 
 def test_a_training_lowers_the_loss(inputs, tmp_path):
     settings = replace(SMALL, steps=40, learning_rate=1e-2)
-    train_style(inputs, tmp_path, settings, EVERY_STEP)
+    train_style(inputs, tmp_path, settings, Machine(log_every=1))
     history = torch.load(tmp_path / "state.pt", weights_only=True)["history"]
     losses = [entry["content"] + 10 * entry["style"] for entry in history]
     losses = [loss for loss in losses if not math.isnan(loss)]
@@ -129,7 +134,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(trained, inputs, t
 
 def test_a_worker_changes_nothing(trained, inputs, tmp_path):
     arguments = inputs.photographs, *inputs.paintings, inputs.vgg, tmp_path
-    assert run_apart(_TRAIN_WITH_A_WORKER, *arguments).wait() == 0
+    assert run_apart(_WITH_A_WORKER + _TRAIN, *arguments) == 0
     assert_equal_weights(tmp_path / "style.safetensors", trained / "style.safetensors")
 
 

@@ -1,0 +1,77 @@
+"""A style network without any weights to learn, whose every picture can be foretold.
+
+    stylized = round(image · Σ wₛ·keptₛ + (255 − image) · Σ wₛ·invertedₛ)
+
+So a style (1, 0) leaves a picture as it is, (0.5, 0) darkens it by half, (0, 1) inverts it, and
+(0, 0) blackens it. What is outside 0..255 is cut off nowhere: no test may go there.
+"""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import onnx
+
+IN_TWO_STYLES = {"as_it_is": (1, 0), "negative": (0, 1)}
+"""How much two styles keep and invert."""
+
+_GRAPH = """
+<ir_version: 10, opset_import: ["" : 20]>
+style (uint8[batch, height, width, 3] image, float[batch, {styles}] style)
+    => (uint8[batch, height, width, 3] stylized)
+<float[{styles}, 2] amounts = {{ {amounts} }}>
+{{
+    white = Constant <value = float {{255.0}}> ()
+    axes = Constant <value = int64[2] {{2, 3}}> ()
+    sums = MatMul (style, amounts)
+    broad = Unsqueeze (sums, axes)
+    keep, invert = Split <axis = 1, num_outputs = 2> (broad)
+    pixels = Cast <to = 1> (image)
+    inverse = Sub (white, pixels)
+    kept = Mul (pixels, keep)
+    inverted = Mul (inverse, invert)
+    sum = Add (kept, inverted)
+    rounded = Round (sum)
+    stylized = Cast <to = 2> (rounded)
+}}
+"""
+
+_CONFIG = """
+name: "style"
+platform: "onnxruntime_onnx"
+max_batch_size: 8
+input [
+  {{ name: "image" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] }},
+  {{ name: "style" data_type: TYPE_FP32 dims: [ {count} ] }}
+]
+output [ {{ name: "stylized" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] }} ]
+dynamic_batching {{ }}
+instance_group [ {{ kind: KIND_CPU count: 1 }} ]
+parameters {{ key: "styles" value {{ string_value: "{names}" }} }}
+"""
+
+
+def style_graph(amounts: Collection[tuple[float, float]]) -> bytes:
+    """The ONNX model, with the names and sizes of a served one.
+
+    Args:
+        amounts: How much each style keeps of the picture, and of its inverse.
+    """
+    values = ", ".join(f"{value:.9g}" for style in amounts for value in map(float, style))
+    text = _GRAPH.format(styles=len(amounts), amounts=values)
+    model = onnx.parser.parse_model(text)
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+def write_style(repository: Path, styles: Mapping[str, tuple[float, float]]) -> None:
+    """Writes the model `style` into a repository, as Triton serves it.
+
+    Args:
+        repository: A folder.
+        styles: The amounts by the names of the styles.
+    """
+    version = repository / "style" / "1"
+    version.mkdir(parents=True)
+    (version / "model.onnx").write_bytes(style_graph(styles.values()))
+    config = _CONFIG.format(count=len(styles), names=",".join(styles))
+    (version.parent / "config.pbtxt").write_text(config)

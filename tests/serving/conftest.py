@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -115,8 +115,10 @@ def start(waiters: Path) -> Iterator[Callable[..., TritonServer]]:
     """Starts a server of `waiter`, or of other repositories, that ends at once with the test."""
     servers: list[TritonServer] = []
 
-    def run(repository: Any = waiters, **settings: Any) -> TritonServer:
-        servers.append(TritonServer(repository, options=[COMPLETE], **settings))
+    def run(
+        repository: Any = waiters, *, options: Sequence[str] = (COMPLETE,), **settings: Any
+    ) -> TritonServer:
+        servers.append(TritonServer(repository, options=options, **settings))
         return servers[-1].start()
 
     yield run

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import struct
-import time
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,21 +15,26 @@ from PIL import Image
 from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc import service_pb2_grpc
 
-from atelier import AsyncClient, Client
+from atelier import AsyncClient, Client, _attempts, _client
 
 STEPS = ("decode", "style_weights", "style", "encode")
+HANG_SECONDS = 60.0
+"""What has not happened by then never will. Nothing else follows from it."""
 
 
 class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
     """Does with each inference what the next entry of `script` says; without one, it answers.
 
-    An entry is a status with a message, a number of seconds to wait before the answer, or the
-    answer itself.
+    An entry is a status with a message, an event to wait for before the answer, or the answer
+    itself.
     """
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
-        self.script: list[tuple[grpc.StatusCode, str] | float | messages.ModelInferResponse] = []
+        self.seconds_left: list[float] = []
+        self.script: list[
+            tuple[grpc.StatusCode, str] | threading.Event | messages.ModelInferResponse
+        ] = []
         self.style_names: str | None = "great_wave,udnie"
         # What `classify` answers for each output; without, it is not served.
         self.classes: dict[str, list[bytes]] = {}
@@ -38,6 +43,8 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.most_working = 0
         self.counts: Counter[str] = Counter()
         self.url = ""
+        self._changed = threading.Condition()
+        self._held: list[threading.Event] = []
 
     @property
     def inputs(self) -> dict[str, bytes]:
@@ -46,27 +53,54 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         names = [tensor.name for tensor in request.inputs]
         return dict(zip(names, [raw[4:] for raw in request.raw_input_contents], strict=True))
 
+    def hold(self) -> threading.Event:
+        """Has one more inference work until the event is set, or the test ends."""
+        event = threading.Event()
+        self._held.append(event)
+        self.script.append(event)
+        return event
+
+    def wait_for(self, happened: Callable[[], bool]) -> None:
+        """Waits until what inferences have changed is as asked."""
+        with self._changed:
+            assert self._changed.wait_for(happened, HANG_SECONDS)
+
+    def end(self) -> None:
+        """Lets go of what is still held, so that the next test has the server for itself."""
+        for event in self._held:
+            event.set()
+        self.wait_for(lambda: self.working == 0)
+
     def ModelInfer(self, request, context):  # noqa: N802
         if request.model_name == "classify" and not self.classes:
             unknown = "Request for unknown model: 'classify' is not found"
             context.abort(grpc.StatusCode.NOT_FOUND, unknown)
-        self.requests.append(request)
-        step = self.script.pop(0) if self.script else 0.0
+        with self._changed:
+            self.requests.append(request)
+            self.seconds_left.append(context.time_remaining())
+            step = self.script.pop(0) if self.script else None
+            self._changed.notify_all()
         if isinstance(step, tuple):
             context.abort(*step)
         if isinstance(step, messages.ModelInferResponse):
             return step
         if request.model_name == "classify":
             return classes_answer(self.classes)
-        self.working += 1
-        self.most_working = max(self.working, self.most_working)
-        time.sleep(step)
-        self.working -= 1
+        self._work(1)
+        if step:
+            step.wait(HANG_SECONDS)
+        self._work(-1)
         self.counts.update(STEPS)
         # Looking a parameter up would make it.
         named = "format" in request.parameters
         encoding = request.parameters["format"].string_param if named else "jpeg"
         return answer_with(picture_file(encoding))
+
+    def _work(self, more: int) -> None:
+        with self._changed:
+            self.working += more
+            self.most_working = max(self.working, self.most_working)
+            self._changed.notify_all()
 
     def ModelConfig(self, request, context):  # noqa: N802
         response = messages.ModelConfigResponse()
@@ -132,12 +166,57 @@ def _grpc_server() -> Iterator[tuple[ScriptedServer, int]]:
 
 
 @pytest.fixture
-def server(_grpc_server: tuple[ScriptedServer, int]) -> ScriptedServer:
+def server(_grpc_server: tuple[ScriptedServer, int]) -> Iterator[ScriptedServer]:
     """The scripted server, as new."""
     servicer, port = _grpc_server
     ScriptedServer.__init__(servicer)
     servicer.url = f"127.0.0.1:{port}"
-    return servicer
+    yield servicer
+    servicer.end()
+
+
+class Clock:
+    """The clock of both clients, which goes on by the pauses between attempts and by nothing else.
+
+    Attributes:
+        now: What it shows, in seconds.
+        pauses: The pauses that there were; they take no time.
+        meanwhile: What happens during each pause.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+        self.meanwhile: Callable[[], Any] = lambda: None
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.meanwhile()
+        self.now += seconds
+
+    async def sleep_in_loop(self, seconds: float) -> None:
+        await asyncio.to_thread(self.sleep, seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of both clients, in the hands of the test."""
+    clock = Clock()
+    monkeypatch.setattr(_attempts, "time", clock)
+    monkeypatch.setattr(_client, "time", clock)
+    monkeypatch.setattr(asyncio, "sleep", clock.sleep_in_loop)
+    return clock
+
+
+@pytest.fixture
+def long_pauses(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The same, with pauses so long that the last attempt too has time on any machine."""
+    monkeypatch.setattr(_attempts, "FIRST_PAUSE", HANG_SECONDS)
+    monkeypatch.setattr(_attempts, "LONGEST_PAUSE", HANG_SECONDS)
+    return clock
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -1,90 +1,125 @@
 """What the asynchronous client does beyond its twin."""
 
 import asyncio
-import time
+import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from atelier import AsyncClient, DeadlineExceeded, Unreachable
+from atelier import AsyncClient, DeadlineExceeded, Unreachable, _base_client, _messages
+
+HANG_SECONDS = 60.0
 
 
 async def test_many_at_once_and_no_more_than_allowed(server, picture):
     photo = picture("jpeg")
-    server.script = [0.1] * 12
-    async with AsyncClient(server.url, max_in_flight=3) as art:
-        await asyncio.gather(*(art.stylize(photo, "udnie") for _ in range(12)))
+    held = [server.hold() for _ in range(12)]
+    async with AsyncClient(server.url, max_in_flight=3) as art, AsyncClient(server.url) as other:
+        calls = [asyncio.create_task(art.stylize(photo, "udnie")) for _ in held]
+        for number, event in enumerate(held):
+            arrived = min(number + 3, 12)
+            await asyncio.to_thread(server.wait_for, lambda n=arrived: len(server.requests) >= n)
+            # In the time of another call, one too many would come as well.
+            await other.styles()
+            assert len(server.requests) == arrived
+            event.set()
+        await asyncio.gather(*calls)
     assert len(server.requests) == 12
-    assert 2 <= server.most_working <= 3
+    assert server.most_working == 3
 
 
 async def test_waiting_for_a_place_counts(server, picture):
-    server.script = [1.0]
+    held = server.hold()
     async with AsyncClient(server.url, max_in_flight=1) as art:
-        first = asyncio.create_task(art.stylize(picture("jpeg"), "udnie"))
-        await asyncio.sleep(0.1)
-        start = time.monotonic()
+        first = asyncio.create_task(art.stylize(picture("jpeg"), "udnie", timeout=None))
+        await asyncio.to_thread(server.wait_for, lambda: server.requests)
         with pytest.raises(DeadlineExceeded, match="timeout of"):
-            await art.stylize(picture("jpeg"), "udnie", timeout=0.2)
-        assert time.monotonic() - start < 0.8
+            await art.stylize(picture("jpeg"), "udnie", timeout=0.1)
+        held.set()
         await first
+    assert len(server.requests) == 1
 
 
-async def test_the_loop_stays_free_while_a_large_picture_is_encoded(server):
-    noise = np.random.default_rng(0).integers(0, 256, (3000, 3000, 3), dtype=np.uint8)
-    longest = 0.0
+async def test_the_loop_stays_free_while_pictures_are_worked_on(server, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (2000, 2000, 3), dtype=np.uint8)
+    turns = 0
+    threads = {}
+    turns_meanwhile = {}
 
-    async def watch() -> None:
-        nonlocal longest
+    async def turn() -> None:
+        nonlocal turns
         while True:
-            before = time.perf_counter()
-            await asyncio.sleep(0.005)
-            longest = max(longest, time.perf_counter() - before)
+            turns += 1
+            await asyncio.sleep(0)
 
+    def watched(name, work):
+        def run(*arguments):
+            before = turns
+            result = work(*arguments)
+            threads[name] = threading.get_ident()
+            turns_meanwhile[name] = turns - before
+            return result
+
+        return run
+
+    def infer_bytes(*arguments):
+        exchange = ask(*arguments)
+        return replace(exchange, request=watched("pack", exchange.request))
+
+    ask = _messages.infer_bytes
+    monkeypatch.setattr(_messages, "infer_bytes", infer_bytes)
+    for name in ("encoded_image", "decoded_image"):
+        monkeypatch.setattr(_base_client, name, watched(name, getattr(_base_client, name)))
     async with AsyncClient(server.url) as art:
-        await art.styles()
-        watching = asyncio.create_task(watch())
-        start = time.perf_counter()
+        turning = asyncio.create_task(turn())
         await art.stylize(noise, "udnie")
-        whole = time.perf_counter() - start
-        watching.cancel()
+        turning.cancel()
     assert len(server.inputs["image"]) > 10_000_000
-    assert longest < whole / 2
+    assert threads.keys() == {"encoded_image", "pack", "decoded_image"}
+    assert threading.get_ident() not in threads.values()
+    assert turns_meanwhile["encoded_image"] > 0
 
 
 async def test_a_cancelled_call_gives_its_place_back(server, picture):
-    server.script = [1.0]
+    server.hold()
     async with AsyncClient(server.url, max_in_flight=1) as art:
         call = asyncio.create_task(art.stylize(picture("jpeg"), "udnie"))
-        while not server.requests:
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(server.wait_for, lambda: server.requests)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        await art.stylize(picture("jpeg"), "udnie", timeout=5)
+        await art.stylize(picture("jpeg"), "udnie")
 
 
 async def test_closing_ends_calls_under_way(server, picture):
-    server.script = [1.5]
-    art = AsyncClient(server.url)
+    server.hold()
+    art = AsyncClient(server.url, timeout=None)
     call = asyncio.create_task(art.stylize(picture("jpeg"), "udnie"))
-    while not server.requests:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(server.wait_for, lambda: server.requests)
     await art.close()
     with pytest.raises(Unreachable):
-        await asyncio.wait_for(call, 1)
+        await call
     with pytest.raises(RuntimeError, match="is closed"):
         await art.styles()
 
 
-async def test_closing_ends_a_call_between_two_attempts(picture):
+async def test_closing_ends_a_call_between_two_attempts(clock, picture):
+    pausing, closed = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        pausing.set()
+        assert closed.wait(HANG_SECONDS)
+
+    clock.meanwhile = pause
     art = AsyncClient("127.0.0.1:1", retries=1000, timeout=60)
     call = asyncio.create_task(art.stylize(picture("jpeg"), "udnie"))
-    await asyncio.sleep(0.5)
-    assert not call.done()
+    assert await asyncio.to_thread(pausing.wait, HANG_SECONDS)
     await art.close()
+    closed.set()
     with pytest.raises(Unreachable):
-        await asyncio.wait_for(call, 5)
+        await call
+    assert len(clock.pauses) == 1
 
 
 async def test_a_client_never_used_closes(server):

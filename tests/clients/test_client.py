@@ -15,6 +15,7 @@ from PIL import Image
 from atelier import Client, DeadlineExceeded, InvalidRequest, Overloaded, ServerFailed, Unreachable
 from atelier._attempts import LONGEST_TIMEOUT
 
+HANG_SECONDS = 60.0
 QUEUE_FULL = (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size")
 DRAINING = (grpc.StatusCode.UNAVAILABLE, "Server is stopping to serve requests.")
 QUEUE_TIME_OVER = (grpc.StatusCode.UNAVAILABLE, "Request timeout expired")
@@ -57,7 +58,7 @@ def test_an_encoded_picture_travels_as_it_is(server, ask, picture, tmp_path, enc
     assert server.inputs["image"] == data
 
 
-def test_the_request_is_what_the_contract_says(server, ask, jpeg):
+def test_the_request_is_what_the_contract_says(server, ask, clock, jpeg):
     ask(server.url, "stylize_encoded", jpeg, {"udnie": 1, "great_wave": 0.5}, timeout=10)
     request = server.requests[-1]
     assert request.model_name == "stylize"
@@ -68,7 +69,16 @@ def test_the_request_is_what_the_contract_says(server, ask, jpeg):
     assert [tensor.name for tensor in request.outputs] == ["stylized"]
     assert server.inputs["style"] == b"udnie:1.0,great_wave:0.5"
     assert set(request.parameters) == {"timeout"}
-    assert 9e6 < request.parameters["timeout"].int64_param <= 10e6
+    assert request.parameters["timeout"].int64_param == 10e6
+
+
+def test_the_deadline_of_a_call_is_its_timeout(server, ask, jpeg):
+    for timeout in (1000, None):
+        ask(server.url, "stylize", jpeg, "udnie", timeout=timeout)
+    limited, unlimited = server.seconds_left
+    # On the way it is rounded up, to three digits at least.
+    assert 0 < limited <= 1010
+    assert unlimited > LONGEST_TIMEOUT
 
 
 def test_no_timeout_sends_none(server, ask, jpeg):
@@ -178,22 +188,25 @@ def test_answers_that_are_none(server, ask, jpeg, answer):
 
 
 @pytest.mark.parametrize("trouble", [QUEUE_FULL, DRAINING, QUEUE_TIME_OVER])
-def test_what_may_pass_is_tried_again(server, ask, jpeg, trouble):
+def test_what_may_pass_is_tried_again(server, ask, clock, jpeg, trouble):
     server.script = [trouble, trouble]
     ask(server.url, "stylize", jpeg, "udnie")
     assert len(server.requests) == 3
     left = [request.parameters["timeout"].int64_param for request in server.requests]
-    assert left[0] > left[1] > left[2]
+    first, second = clock.pauses
+    assert left == pytest.approx([30e6, (30 - first) * 1e6, (30 - first - second) * 1e6], abs=1)
+    assert first > 0
+    assert second > 0
 
 
-def test_retries_end(server, ask, jpeg):
+def test_retries_end(server, ask, clock, jpeg):
     server.script = [QUEUE_FULL] * 9
     with pytest.raises(Overloaded):
         ask(server.url, "stylize", jpeg, "udnie", client={"retries": 2})
     assert len(server.requests) == 3
 
 
-def test_a_model_that_is_swapped_is_waited_for_beyond_the_retries(server, ask, jpeg):
+def test_a_model_that_is_swapped_is_waited_for_beyond_the_retries(server, ask, clock, jpeg):
     server.script = [SWAPPED] * 3
     ask(server.url, "stylize", jpeg, "udnie", client={"retries": 1})
     assert len(server.requests) == 4
@@ -222,75 +235,82 @@ def test_what_cannot_pass_is_not_tried_again(server, ask, jpeg, status):
 
 
 def test_the_timeout_bounds_the_call(server, ask, jpeg):
-    server.script = [2.0]
-    start = time.monotonic()
-    words = f"{server.url} did not answer within the timeout of 0.3 s: .*timeout="
+    server.hold()
+    words = f"{server.url} did not answer within the timeout of 0.1 s: .*timeout="
     with pytest.raises(DeadlineExceeded, match=words) as caught:
-        ask(server.url, "stylize", jpeg, "udnie", timeout=0.3)
-    assert time.monotonic() - start < 1.5
+        ask(server.url, "stylize", jpeg, "udnie", timeout=0.1)
     assert isinstance(caught.value, TimeoutError)
 
 
-def test_the_timeout_bounds_the_retries(server, ask, jpeg):
+def test_the_timeout_bounds_the_retries(server, ask, long_pauses, jpeg):
     server.script = [QUEUE_FULL] * 1000
-    start = time.monotonic()
     with pytest.raises(Overloaded):
-        ask(server.url, "stylize", jpeg, "udnie", client={"retries": 1000, "timeout": 0.6})
-    assert time.monotonic() - start < 1.5
+        ask(server.url, "stylize", jpeg, "udnie", client={"retries": 1000, "timeout": 600})
+    # Another pause of 60 s, and as much time again for another attempt, had no place any more.
+    assert 600 - 2 * 60 <= long_pauses.now < 600
+    assert len(server.requests) == len(long_pauses.pauses) + 1
 
 
 def test_the_clients_timeout_is_the_default(server, ask, jpeg):
-    server.script = [2.0]
+    server.hold()
     with pytest.raises(DeadlineExceeded):
-        ask(server.url, "stylize", jpeg, "udnie", client={"timeout": 0.2})
+        ask(server.url, "stylize", jpeg, "udnie", client={"timeout": 0.1})
 
 
-def test_nobody_there_is_told_quickly(nobody, ask, jpeg):
-    start = time.monotonic()
+def test_nobody_there_is_told_quickly(nobody, ask, clock, jpeg):
     with pytest.raises(Unreachable, match=f"cannot reach the server at {nobody}") as caught:
         ask(nobody, "stylize", jpeg, "udnie")
-    assert time.monotonic() - start < 3
+    assert len(clock.pauses) == 3
+    assert clock.now < 3
     assert "8001" in str(caught.value)
     assert caught.value.code is grpc.StatusCode.UNAVAILABLE
 
 
 def test_a_mute_server_ends_with_the_timeout(mute, ask, jpeg):
-    start = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        ask(mute, "stylize", jpeg, "udnie", timeout=0.5)
-    assert time.monotonic() - start < 2
+        ask(mute, "stylize", jpeg, "udnie", timeout=0.2)
 
 
-def test_waiting_until_ready(server, ask):
+def test_waiting_until_ready(server, ask, clock):
     server.ready = [False, False, True]
     ask(server.url, "wait_ready", 10)
     assert server.ready == [True]
+    assert len(clock.pauses) == 2
 
 
-def test_waiting_in_vain(server, ask, nobody):
+def test_waiting_in_vain(server, ask, long_pauses, nobody):
     server.ready = [False]
     with pytest.raises(Unreachable, match="model 'stylize' is not ready yet"):
-        ask(server.url, "wait_ready", 1.0)
+        ask(server.url, "wait_ready", 600)
+    assert 600 - 2 * 60 <= long_pauses.now < 600
     with pytest.raises(Unreachable, match="cannot reach"):
-        ask(nobody, "wait_ready", 1.0)
+        ask(nobody, "wait_ready", 600)
 
 
-def test_waiting_for_a_server_that_comes_later(server, ask):
-    with socket.socket() as place:
+def test_waiting_for_a_server_that_comes_later(server, ask, clock):
+    came, stop = threading.Event(), threading.Event()
+
+    def come() -> None:
+        # Attempts go on in real time, since a channel waits in real time to connect again.
+        came.set()
+        time.sleep(0.02)
+
+    clock.meanwhile = come
+    with socket.socket() as place, ThreadPoolExecutor(1) as threads:
         place.bind(("127.0.0.1", 0))
-        port = place.getsockname()[1]
-    listening = threading.Timer(0.7, lambda: forward(port, server.url, stop))
-    stop = threading.Event()
-    listening.start()
-    try:
-        ask(f"127.0.0.1:{port}", "wait_ready", 20)
-    finally:
-        stop.set()
-        listening.join()
+        url = f"127.0.0.1:{place.getsockname()[1]}"
+        forwarding = threads.submit(forward, place, server.url, came, stop)
+        try:
+            ask(url, "wait_ready", None)
+        finally:
+            came.set()
+            stop.set()
+        forwarding.result()
+    assert clock.pauses
 
 
-def forward(port: int, url: str, stop: threading.Event) -> None:
-    """Lets connections to `port` reach the server at `url` until `stop`."""
+def forward(place: socket.socket, url: str, begin: threading.Event, stop: threading.Event) -> None:
+    """Lets connections to a bound socket reach the server at `url`, from `begin` to `stop`."""
     host, _, target_port = url.partition(":")
     ends: list[socket.socket] = []
 
@@ -302,18 +322,19 @@ def forward(port: int, url: str, stop: threading.Event) -> None:
             pass
 
     threads = []
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        listener.settimeout(0.05)
-        while not stop.is_set():
-            try:
-                near, _ = listener.accept()
-            except TimeoutError:
-                continue
-            far = socket.create_connection((host, int(target_port)))
-            ends += [near, far]
-            for pair in ((near, far), (far, near)):
-                threads.append(threading.Thread(target=copy, args=pair))
-                threads[-1].start()
+    begin.wait()
+    place.listen()
+    place.settimeout(0.02)
+    while not stop.is_set():
+        try:
+            near, _ = place.accept()
+        except TimeoutError:
+            continue
+        far = socket.create_connection((host, int(target_port)))
+        ends += [near, far]
+        for pair in ((near, far), (far, near)):
+            threads.append(threading.Thread(target=copy, args=pair))
+            threads[-1].start()
     for end in ends:
         end.close()
 
@@ -336,15 +357,14 @@ def test_a_closed_client_says_so(server, jpeg):
 
 
 def test_closing_ends_calls_under_way(server, jpeg):
-    server.script = [1.5]
-    art = Client(server.url)
+    server.hold()
+    art = Client(server.url, timeout=None)
     with ThreadPoolExecutor(1) as threads:
         call = threads.submit(art.stylize, jpeg, "udnie")
-        while not server.requests:
-            time.sleep(0.01)
+        server.wait_for(lambda: server.requests)
         art.close()
         with pytest.raises(Unreachable):
-            call.result(timeout=1)
+            call.result()
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e10, 1e13])
@@ -371,15 +391,23 @@ def test_a_file_that_is_not_there(server, ask):
     assert not server.requests
 
 
-def test_closing_ends_a_call_between_two_attempts(server, jpeg):
-    art = Client("127.0.0.1:1", retries=1000, timeout=60)
+def test_closing_ends_a_call_between_two_attempts(clock, nobody, jpeg):
+    pausing, closed = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        pausing.set()
+        assert closed.wait(HANG_SECONDS)
+
+    clock.meanwhile = pause
+    art = Client(nobody, retries=1000, timeout=60)
     with ThreadPoolExecutor(1) as threads:
         call = threads.submit(art.stylize, jpeg, "udnie")
-        time.sleep(0.5)
-        assert not call.done()
+        assert pausing.wait(HANG_SECONDS)
         art.close()
+        closed.set()
         with pytest.raises(Unreachable):
-            call.result(timeout=5)
+            call.result()
+    assert len(clock.pauses) == 1
 
 
 def test_a_timeout_too_short_to_do_anything_is_told_as_one(server, ask, jpeg):

@@ -17,17 +17,19 @@ from atelier._cli.root import run
 from atelier._cli.served import own_server
 from atelier._cli.timings import Stopwatch
 
+HANG_SECONDS = 60.0
 READY = "print('ready grpc={url} http=127.0.0.1:2 metrics=127.0.0.1:3', flush=True)"
 STAND_IN = """#!/bin/sh
 exec {python} -c "
-import signal, sys, time
+import signal, sys
 def end(*_):
     print('stopped', file=sys.stderr)
     sys.exit(0)
 signal.signal(signal.SIGTERM, end)
 print('as the log says', file=sys.stderr, flush=True)
 {rest}
-time.sleep(60)
+while True:
+    signal.pause()
 "
 """
 
@@ -119,22 +121,22 @@ def test_the_own_server_ends_with_a_process_that_was_killed(stand_in, tmp_path):
     python = sys.executable
     stand_in(READY.format(url="127.0.0.1:1"))
     code = (
-        "import sys, time\n"
+        "import signal, sys\n"
         "from pathlib import Path\n"
         "from atelier._cli.served import own_server\n"
         f"sys.executable = {sys.executable!r}\n"
         f"with own_server(Path({str(tmp_path)!r}), Path({str(tmp_path / 'log')!r})):\n"
         "    print('ready', flush=True)\n"
-        "    time.sleep(60)\n"
+        "    signal.pause()\n"
     )
     process = subprocess.Popen([python, "-c", code], stdout=subprocess.PIPE)
     with process:
         assert process.stdout.readline() == b"ready\n"
         process.kill()
-    end = time.monotonic() + 10
+    end = time.monotonic() + HANG_SECONDS
     while not (tmp_path / "log").read_text().endswith("stopped\n"):
         assert time.monotonic() < end
-        time.sleep(0.05)
+        time.sleep(0.01)
 
 
 @pytest.fixture

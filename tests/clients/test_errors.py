@@ -109,7 +109,7 @@ def test_errors_are_also_the_built_in_ones_of_their_meaning():
     assert issubclass(Unreachable, ConnectionError)
 
 
-@pytest.mark.parametrize("kind", [AtelierError, *set(BY_STATUS.values())])
+@pytest.mark.parametrize("kind", [AtelierError, *dict.fromkeys(BY_STATUS.values())])
 def test_errors_survive_the_way_between_processes(kind):
     error = kind("the sentence", code=grpc.StatusCode.INTERNAL, details="why", model="style")
     copy = pickle.loads(pickle.dumps(error))

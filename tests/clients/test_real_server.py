@@ -22,6 +22,8 @@ from atelier import AsyncClient, Client, DeadlineExceeded, InvalidRequest, Unrea
 from atelier._cli.root import run
 from atelier_serving import ReloadError, TritonServer
 
+COMPLETE = "--disable-auto-complete-config"
+"""Spares Triton a second start of each Python model's process: no configuration lacks anything."""
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 NETWORK = """
 <ir_version: 8, opset_import: ["" : 17]>
@@ -41,6 +43,20 @@ styles (uint8[batch, height, width, 3] image, float[batch, 2] style)
     stylized = Cast <to = 2> (sum)
 }
 """
+HOLD = """
+
+import time
+from pathlib import Path
+
+
+class TritonPythonModel(TritonPythonModel):
+    def execute(self, requests):
+        while Path(__file__).with_name("held").exists():
+            time.sleep(0.005)
+        return super().execute(requests)
+"""
+"""Has a model do nothing as long as the file `held` lies beside its code."""
+
 CONFIG = """
 name: "style"
 platform: "onnxruntime_onnx"
@@ -58,10 +74,12 @@ parameters { key: "styles" value { string_value: "as_it_is,negative" } }
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The served models with the stand-in network."""
+    """The served models with the stand-in network, and an `encode` that can be held."""
     path = tmp_path_factory.mktemp("model_repository")
     for model in ("decode", "style_weights", "encode", "stylize"):
         shutil.copytree(REPOSITORY / model, path / model)
+    with (path / "encode/1/model.py").open("a") as code:
+        code.write(HOLD)
     (path / "style/1").mkdir(parents=True)
     (path / "style/config.pbtxt").write_text(CONFIG)
     onnx.save(onnx.parser.parse_model(NETWORK), path / "style/1/model.onnx")
@@ -69,9 +87,23 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(repository: Path) -> Iterator[str]:
+def triton(repository: Path) -> Iterator[TritonServer]:
     with TritonServer(repository) as server:
-        yield server.grpc_url
+        yield server
+
+
+@pytest.fixture(scope="module")
+def url(triton: TritonServer) -> str:
+    return triton.grpc_url
+
+
+@pytest.fixture
+def held(repository: Path) -> Iterator[None]:
+    """The server finishes no painting until the test ends."""
+    file = repository / "encode/1/held"
+    file.touch()
+    yield
+    file.unlink()
 
 
 @pytest.fixture
@@ -148,10 +180,10 @@ def test_what_the_server_refuses(url, ask, pixels, change, reason):
     ask(url, "stylize", pixels, "negative")
 
 
-def test_a_timeout_too_short_for_the_work(url, ask):
-    large = np.zeros((1400, 1400, 3), np.uint8)
+@pytest.mark.usefixtures("held")
+def test_a_timeout_too_short_for_the_work(url, ask, pixels):
     with pytest.raises(DeadlineExceeded):
-        ask(url, "stylize", large, "negative", timeout=0.15)
+        ask(url, "stylize", pixels, "negative", timeout=0.5)
 
 
 def test_threads_share_a_client(url, pixels):
@@ -170,50 +202,51 @@ async def test_many_at_once(url, pixels):
         np.testing.assert_array_equal(np.asarray(painting), 255 - pixels)
 
 
-def test_the_port_for_http(repository, pixels):
+def test_the_port_for_http(triton, pixels):
     with (
-        TritonServer(repository) as server,
-        Client(server.http_url, retries=0) as art,
+        Client(triton.http_url, retries=0) as art,
         pytest.raises(Unreachable, match="the port is the one for gRPC"),
     ):
         art.stylize(pixels, "negative")
 
 
-def test_a_server_that_went_away(repository, pixels):
-    with TritonServer(repository) as server:
+def test_a_server_that_went_away(repository, pixels, clock):
+    with TritonServer(repository, options=[COMPLETE]) as server:
         art = Client(server.grpc_url)
         art.stylize(pixels, "negative")
+        server.kill()
     with pytest.raises(Unreachable):
         art.stylize(pixels, "negative")
     art.close()
 
 
-def test_a_model_that_stays_closed_is_not_ready_until_it_is_mended(repository, tmp_path, pixels):
+def test_a_model_that_stays_closed_is_not_ready_until_it_is_mended(
+    repository, tmp_path, pixels, long_pauses
+):
     models = shutil.copytree(repository, tmp_path / "models")
-    with TritonServer(models) as server, Client(server.grpc_url) as art:
-        art.wait_ready(10)
+    with TritonServer(models, options=[COMPLETE]) as server, Client(server.grpc_url) as art:
+        art.wait_ready()
         (models / "style/config.pbtxt").write_text(CONFIG.replace('"stylized"', '"painted"'))
         network = onnx.parser.parse_model(NETWORK.replace("stylized", "painted"))
         onnx.save(network, models / "style/1/model.onnx")
         with pytest.raises(ReloadError, match="stays closed"):
             server.reload()
         with pytest.raises(Unreachable, match="is up, but its model 'stylize' is not ready yet"):
-            art.wait_ready(1)
+            art.wait_ready(600)
         with pytest.raises(Unreachable, match="does not serve it at the moment; a model is being"):
-            art.stylize(pixels, "negative", timeout=1)
+            art.stylize(pixels, "negative", timeout=600)
         shutil.copytree(repository / "style", models / "style", dirs_exist_ok=True)
         server.reload()
-        art.wait_ready(10)
+        art.wait_ready()
+        server.kill()
 
 
-def test_a_model_that_is_not_there_is_never_ready(repository, tmp_path):
+def test_a_model_that_is_not_there_is_never_ready(repository, tmp_path, long_pauses):
     shutil.copytree(repository / "encode", tmp_path / "encode")
-    with (
-        TritonServer(tmp_path) as server,
-        Client(server.grpc_url) as art,
-        pytest.raises(Unreachable, match="model 'stylize' is not ready yet"),
-    ):
-        art.wait_ready(1)
+    with TritonServer(tmp_path, options=[COMPLETE]) as server, Client(server.grpc_url) as art:
+        with pytest.raises(Unreachable, match="model 'stylize' is not ready yet"):
+            art.wait_ready(600)
+        server.kill()
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])

@@ -4,10 +4,12 @@ import importlib
 import io
 import struct
 import sys
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -38,6 +40,10 @@ def import_modules(version: Path) -> None:
 for name in OURS:
     import_modules(MODELS / name / "1")
 
+HANG_SECONDS = 60
+"""What has not happened by then never will. Nothing else follows from it."""
+
+Until = Callable[[Callable[[], Any]], None]
 Stylize = Callable[..., bytes]
 Connect = Callable[[str], AbstractContextManager[Stylize]]
 
@@ -59,7 +65,14 @@ parameters {
 """
 
 
-def write_style(model: Path) -> None:
+BATCH = 6
+WHOLE_BATCHES = (
+    f"dynamic_batching {{ preferred_batch_size: [ {BATCH} ]"
+    f" max_queue_delay_microseconds: {HANG_SECONDS}000000 }}"
+)
+
+
+def write_style(model: Path, config: str = STYLE_CONFIG) -> None:
     """Writes a model whose result is easily foretold.
 
     stylized = round(image · (w₀ + w₁/2) + (255 − image) · w₂): great_wave keeps a picture,
@@ -98,7 +111,39 @@ def write_style(model: Path) -> None:
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10),
         model / "1" / "model.onnx",
     )
-    (model / "config.pbtxt").write_text(STYLE_CONFIG)
+    (model / "config.pbtxt").write_text(config)
+
+
+def write_batched(path: Path) -> None:
+    """Writes `stylize_batched`, whose network paints six pictures at once and never fewer.
+
+    Requests of any speed share a batch there, provided that nothing else keeps them apart.
+    """
+    assert "dynamic_batching { }" in STYLE_CONFIG
+    config = STYLE_CONFIG.replace("dynamic_batching { }", WHOLE_BATCHES)
+    write_style(
+        path / "style_batched", config.replace('name: "style"\n', 'name: "style_batched"\n')
+    )
+    config = (MODELS / "stylize" / "config.pbtxt").read_text()
+    assert 'name: "stylize"\n' in config
+    assert 'model_name: "style"\n' in config
+    config = config.replace('name: "stylize"\n', 'name: "stylize_batched"\n')
+    config = config.replace('model_name: "style"\n', 'model_name: "style_batched"\n')
+    (path / "stylize_batched" / "1").mkdir(parents=True)
+    (path / "stylize_batched" / "config.pbtxt").write_text(config)
+
+
+@pytest.fixture(scope="session")
+def until() -> Until:
+    """Waits until something has happened, however long that takes on this machine."""
+
+    def wait(happened: Callable[[], Any]) -> None:
+        end = time.monotonic() + HANG_SECONDS
+        while not happened():
+            assert time.monotonic() < end, "it never happened"
+            time.sleep(0.01)
+
+    return wait
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +153,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in OURS:
         (path / name).symlink_to(MODELS / name)
     write_style(path / "style")
+    write_batched(path)
     return path
 
 
@@ -131,12 +177,17 @@ def connected(grpc_url: str) -> Iterator[Stylize]:
     with grpc.InferenceServerClient(grpc_url) as client:
 
         def call(
-            image: bytes, style: str | bytes = "great_wave", *, batch: int = 1, **parameters: object
+            image: bytes,
+            style: str | bytes = "great_wave",
+            *,
+            model: str = "stylize",
+            batch: int = 1,
+            **parameters: object,
         ) -> bytes:
             style = style.encode() if isinstance(style, str) else style
             inputs = [text_tensor("image", image, batch), text_tensor("style", style, batch)]
             result = client.infer(
-                "stylize", inputs, client_timeout=60, parameters=parameters or None
+                model, inputs, client_timeout=HANG_SECONDS, parameters=parameters or None
             )
             return result.as_numpy("stylized").item()
 
@@ -168,7 +219,8 @@ def encoded() -> Callable[..., bytes]:
 
     def encode(image: Image.Image, format_name: str, **options: object) -> bytes:
         buffer = io.BytesIO()
-        image.save(buffer, format_name, **options)
+        # What takes the time of these tests otherwise is to compress a little more.
+        image.save(buffer, format_name, **{"compress_level": 1, **options})
         return buffer.getvalue()
 
     return encode

@@ -2,7 +2,6 @@
 
 import io
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from tritonclient import grpc
 from atelier_serving import TritonServer
 
 REQUESTS = 8
-SLOW_NEGATIVE = """
+GATED_NEGATIVE = """
 import time
+from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
 
@@ -24,7 +24,8 @@ class TritonPythonModel:
     def execute(self, requests):
         responses = []
         for request in requests:
-            time.sleep(0.4)
+            while not Path(__file__).with_name("open").exists():
+                time.sleep(0.005)
             image = pb_utils.get_input_tensor_by_name(request, "image").as_numpy()
             responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("stylized", 255 - image)]))
         return responses
@@ -32,33 +33,34 @@ class TritonPythonModel:
 
 
 @pytest.fixture
-def slow(repository: Path, tmp_path: Path) -> Path:
-    """The image path around a network that takes its time, on a machine of any speed."""
-    path = shutil.copytree(repository, tmp_path / "slow", symlinks=True)
+def gated(repository: Path, tmp_path: Path) -> Path:
+    """The image path around a network that paints once the file `open` lies beside its code."""
+    path = shutil.copytree(repository, tmp_path / "gated", symlinks=True)
     config = path / "style" / "config.pbtxt"
     text = config.read_text()
     assert 'platform: "onnxruntime_onnx"' in text
     config.write_text(text.replace('platform: "onnxruntime_onnx"', 'backend: "python"'))
-    (path / "style" / "1" / "model.py").write_text(SLOW_NEGATIVE)
+    (path / "style" / "1" / "model.py").write_text(GATED_NEGATIVE)
     return path
 
 
-def test_a_stopped_server_finishes_what_it_accepted(slow, connect, encoded):
+def test_a_stopped_server_finishes_what_it_accepted(gated, connect, encoded, until):
     # Sizes of their own, so that no two pictures share a batch and none can pass for another.
     shapes = [(60 + number, 80, 3) for number in range(REQUESTS)]
     pictures = [np.random.default_rng(0).integers(0, 256, shape, np.uint8) for shape in shapes]
     files = [encoded(Image.fromarray(picture), "PNG") for picture in pictures]
     with (
-        TritonServer(slow) as server,
+        TritonServer(gated) as server,
         connect(server.grpc_url) as stylize,
         ThreadPoolExecutor(REQUESTS) as senders,
     ):
         answers = [senders.submit(stylize, file) for file in files]
         with grpc.InferenceServerClient(server.grpc_url) as client:
-            while _decoded(client) < REQUESTS:
-                assert not any(answer.done() and answer.exception() for answer in answers)
-                time.sleep(0.02)
-        assert sum(answer.done() for answer in answers) < REQUESTS // 2
+            until(lambda: _decoded(client) == REQUESTS)
+            server.terminate()
+            until(lambda: not client.is_model_ready("stylize"))
+        assert not any(answer.done() for answer in answers)
+        (gated / "style" / "1" / "open").touch()
         server.stop()
         assert all(answer.done() for answer in answers)
     for picture, answer in zip(pictures, answers, strict=True):

@@ -1,13 +1,15 @@
 """Small Python models and real servers for the tests of the launcher."""
 
 import contextlib
+import itertools
 import re
+import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,12 +23,12 @@ from atelier_serving import TritonServer
 CONFIG = """
 name: "{name}"
 backend: "python"
-input {{ name: "seconds" data_type: TYPE_FP32 dims: [ 1 ] }}
-output {{ name: "seconds" data_type: TYPE_FP32 dims: [ 1 ] }}
+input {{ name: "gate" data_type: TYPE_INT32 dims: [ 1 ] }}
+output {{ name: "gate" data_type: TYPE_INT32 dims: [ 1 ] }}
 instance_group {{ kind: KIND_CPU count: {instances} }}
 """
 
-SLEEPER = """
+WAITER = """
 import time
 import uuid
 from pathlib import Path
@@ -42,26 +44,48 @@ class TritonPythonModel:
         responses = []
         for request in requests:
             (STARTED / uuid.uuid4().hex).touch()
-            seconds = pb_utils.get_input_tensor_by_name(request, "seconds")
-            time.sleep(float(seconds.as_numpy()[0]))
-            responses.append(pb_utils.InferenceResponse([seconds]))
+            tensor = pb_utils.get_input_tensor_by_name(request, "gate")
+            gate = int(tensor.as_numpy()[0])
+            while gate and not Path(__file__).with_name(f"open_{gate}").exists():
+                time.sleep(0.005)
+            responses.append(pb_utils.InferenceResponse([tensor]))
         return responses
 """
-"""Answers with its input, after as many seconds as the input says.
+"""Answers with its input, once the test has opened the gate of that number; 0 is always open.
 
 Leaves a file in `started` beside itself for each request that it starts to work on.
 """
 
 INSTANCES = 2
+GATES = itertools.count(1)
+HANG_SECONDS = 60.0
+"""What has not happened by then never will. Nothing else follows from it."""
+COMPLETE = "--disable-auto-complete-config"
+"""Spares Triton the process that would complete the configuration of each Python model: nothing is
+missing in those of the tests."""
 
+Until = Callable[[Callable[[], Any]], None]
 WriteModel = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def until() -> Until:
+    """Waits until something has happened, however long that takes on this machine."""
+
+    def wait(happened: Callable[[], Any]) -> None:
+        end = time.monotonic() + HANG_SECONDS
+        while not happened():
+            assert time.monotonic() < end, "it never happened"
+            time.sleep(0.01)
+
+    return wait
 
 
 @pytest.fixture(scope="session")
 def write_model() -> WriteModel:
     """Writes a model of the Python backend into a repository and returns the repository."""
 
-    def write(repository: Path, name: str, code: str = SLEEPER, instances: int = 1) -> Path:
+    def write(repository: Path, name: str, code: str = WAITER, instances: int = 1) -> Path:
         version = repository / name / "1"
         version.mkdir(parents=True)
         (version / "model.py").write_text(code)
@@ -74,69 +98,133 @@ def write_model() -> WriteModel:
 
 
 @pytest.fixture(scope="session")
-def sleepers(tmp_path_factory: pytest.TempPathFactory, write_model: WriteModel) -> Path:
-    """A repository with the model `sleeper`."""
-    return write_model(tmp_path_factory.mktemp("sleepers"), "sleeper", instances=INSTANCES)
+def waiters(tmp_path_factory: pytest.TempPathFactory, write_model: WriteModel) -> Path:
+    """A repository with the model `waiter`."""
+    return write_model(tmp_path_factory.mktemp("waiters"), "waiter", instances=INSTANCES)
 
 
 @pytest.fixture(scope="session")
-def server(sleepers: Path) -> Iterator[TritonServer]:
-    """A server of `sleeper` that no test may stop."""
-    with TritonServer(sleepers) as running:
+def server(waiters: Path) -> Iterator[TritonServer]:
+    """A server of `waiter` that no test may stop."""
+    with TritonServer(waiters) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
-def infer() -> Callable[[str, float], float]:
-    """Calls `sleeper` at an address and returns its answer."""
+@pytest.fixture
+def start(waiters: Path) -> Iterator[Callable[..., TritonServer]]:
+    """Starts a server of `waiter`, or of other repositories, that ends at once with the test."""
+    servers: list[TritonServer] = []
 
-    def call(url: str, seconds: float) -> float:
-        tensor = grpc.InferInput("seconds", [1], "FP32")
-        tensor.set_data_from_numpy(np.array([seconds], np.float32))
+    def run(
+        repository: Any = waiters, *, options: Sequence[str] = (COMPLETE,), **settings: Any
+    ) -> TritonServer:
+        servers.append(TritonServer(repository, options=options, **settings))
+        return servers[-1].start()
+
+    yield run
+    for each in servers:
+        each.kill()
+        each.wait()
+
+
+@pytest.fixture(scope="session")
+def infer() -> Callable[..., int]:
+    """Calls `waiter` at an address and returns its answer, the number of the gate."""
+
+    def call(url: str, gate: int = 0) -> int:
+        tensor = grpc.InferInput("gate", [1], "INT32")
+        tensor.set_data_from_numpy(np.array([gate], np.int32))
         with grpc.InferenceServerClient(url) as client:
-            return float(client.infer("sleeper", [tensor]).as_numpy("seconds")[0])
+            return int(client.infer("waiter", [tensor]).as_numpy("gate")[0])
 
     return call
 
 
-Send = Callable[..., list[Future[float]]]
+class Held:
+    """Requests that a server has accepted and works on until their gate is opened.
+
+    Attributes:
+        answers: What they will be answered.
+        expected: What they have to be answered.
+    """
+
+    def __init__(self, answers: list[Future[int]], gate: int, model: Path) -> None:
+        self.answers = answers
+        self.expected = [gate] * len(answers)
+        self._key = model / f"open_{gate}"
+
+    def open(self) -> None:
+        """Has them answered."""
+        self._key.touch()
+
+
+Send = Callable[..., Held]
 
 
 @pytest.fixture
-def send(infer: Callable[[str, float], float], sleepers: Path) -> Iterator[Send]:
+def send(
+    infer: Callable[..., int], waiters: Path, until: Until, pending: Callable[..., int]
+) -> Iterator[Send]:
     """Sends requests at once, and returns when the server has accepted all of them.
 
     By then every instance works, and each request was started or waits in the queue.
     """
-    before = _started(sleepers)
+    model = waiters / "waiter" / "1"
+    held: list[Held] = []
+    before = _started(model)
     sent = 0
     with ThreadPoolExecutor(16) as pool:
 
-        def start(grpc_url: str, metrics_url: str, seconds: float, count: int) -> list[Future]:
+        def start(grpc_url: str, metrics_url: str, count: int) -> Held:
             nonlocal sent
-            futures = [pool.submit(infer, grpc_url, seconds) for _ in range(count)]
+            gate = next(GATES)
+            answers = [pool.submit(infer, grpc_url, gate) for _ in range(count)]
+            held.append(Held(answers, gate, model))
             sent += count
-            end = time.monotonic() + 60
-            while True:
+
+            def accepted() -> bool:
                 # In this order no request is counted twice.
-                started = _started(sleepers) - before
-                pending = _pending(metrics_url)
-                if started >= min(sent, INSTANCES) and started + pending == sent:
-                    return futures
-                assert time.monotonic() < end, f"{started} started, {pending} pending of {sent}"
-                time.sleep(0.02)
+                started = _started(model) - before
+                return started >= min(sent, INSTANCES) and started + pending(metrics_url) == sent
+
+            until(accepted)
+            return held[-1]
 
         yield start
+        for each in held:
+            each.open()
 
 
-def _started(sleepers: Path) -> int:
-    return len(list((sleepers / "sleeper" / "1").glob("started/*")))
+def _started(model: Path) -> int:
+    return len(list(model.glob("started/*")))
 
 
-def _pending(metrics_url: str) -> int:
-    with urllib.request.urlopen(f"http://{metrics_url}/metrics") as answer:
-        metrics = answer.read().decode()
-    return int(re.search(r"nv_inference_pending_request_count\{.*\} (\d+)", metrics)[1])
+@pytest.fixture(scope="session")
+def pending() -> Callable[..., int]:
+    """Tells how many requests wait in the queue of a model."""
+
+    def count(metrics_url: str, model: str = "waiter") -> int:
+        with urllib.request.urlopen(f"http://{metrics_url}/metrics") as answer:
+            metrics = answer.read().decode()
+        pattern = rf'nv_inference_pending_request_count\{{model="{model}",.*\}} (\d+)'
+        return int(re.search(pattern, metrics)[1])
+
+    return count
+
+
+@pytest.fixture(scope="session")
+def drains() -> Callable[[str], bool]:
+    """Tells whether a server that was told to end has begun to: it takes no more connections."""
+
+    def told(http_url: str) -> bool:
+        host, port = http_url.split(":")
+        try:
+            socket.create_connection((host, int(port)), HANG_SECONDS).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    return told
 
 
 class ServeCommand:
@@ -196,7 +284,8 @@ def serve() -> Iterator[Callable[..., ServeCommand]]:
 
     def start(*arguments: Any, ports: str = "0") -> ServeCommand:
         options = (f"--{name}-port={ports}" for name in ("grpc", "http", "metrics"))
-        command = ServeCommand(*options, *map(str, arguments))
+        passed_on = [] if "--" in arguments else ["--", COMPLETE]
+        command = ServeCommand(*options, *map(str, arguments), *passed_on)
         started.append(command)
         return command
 

@@ -18,20 +18,20 @@ GRPC_REFUSED = {
     "CUDA end": lambda client: client.unregister_cuda_shared_memory(),
     "log settings": lambda client: client.update_log_settings({"log_verbose_level": 1}),
     "trace settings": lambda client: client.update_trace_settings(settings={"trace_rate": "1"}),
-    "a model's trace": lambda client: client.update_trace_settings("sleeper", {"trace_rate": "1"}),
-    "load": lambda client: client.load_model("sleeper"),
-    "load another config": lambda client: client.load_model("sleeper", config="{}"),
-    "unload": lambda client: client.unload_model("sleeper"),
+    "a model's trace": lambda client: client.update_trace_settings("waiter", {"trace_rate": "1"}),
+    "load": lambda client: client.load_model("waiter"),
+    "load another config": lambda client: client.load_model("waiter", config="{}"),
+    "unload": lambda client: client.unload_model("waiter"),
 }
 
 GRPC_OPEN = {
     "live": lambda client: client.is_server_live(),
     "ready": lambda client: client.is_server_ready(),
-    "model ready": lambda client: client.is_model_ready("sleeper"),
+    "model ready": lambda client: client.is_model_ready("waiter"),
     "server metadata": lambda client: client.get_server_metadata().name == "triton",
-    "metadata": lambda client: client.get_model_metadata("sleeper").name == "sleeper",
-    "config": lambda client: client.get_model_config("sleeper").config.name == "sleeper",
-    "statistics": lambda client: client.get_inference_statistics("sleeper").model_stats,
+    "metadata": lambda client: client.get_model_metadata("waiter").name == "waiter",
+    "config": lambda client: client.get_model_config("waiter").config.name == "waiter",
+    "statistics": lambda client: client.get_inference_statistics("waiter").model_stats,
 }
 
 HTTP_REFUSED = {
@@ -41,19 +41,19 @@ HTTP_REFUSED = {
     "v2/cudasharedmemory/unregister": {},
     "v2/logging": {"log_verbose_level": 1},
     "v2/trace/setting": {"trace_rate": "1"},
-    "v2/models/sleeper/trace/setting": {"trace_rate": "1"},
-    "v2/repository/models/sleeper/load": {},
-    "v2/repository/models/sleeper/unload": {},
+    "v2/models/waiter/trace/setting": {"trace_rate": "1"},
+    "v2/repository/models/waiter/load": {},
+    "v2/repository/models/waiter/unload": {},
 }
 
 HTTP_OPEN = (
     "v2",
     "v2/health/live",
     "v2/health/ready",
-    "v2/models/sleeper",
-    "v2/models/sleeper/ready",
-    "v2/models/sleeper/config",
-    "v2/models/sleeper/stats",
+    "v2/models/waiter",
+    "v2/models/waiter/ready",
+    "v2/models/waiter/config",
+    "v2/models/waiter/stats",
 )
 
 
@@ -95,14 +95,14 @@ def test_http_answers(server, path):
 
 
 def test_inference_is_open_over_grpc_and_http(server, infer):
-    assert infer(server.grpc_url, 0.0) == 0.0
-    tensor = {"name": "seconds", "shape": [1], "datatype": "FP32", "data": [0.0]}
-    answer = post(f"{server.http_url}/v2/models/sleeper/infer", {"inputs": [tensor]})
-    assert answer["outputs"][0]["data"] == [0.0]
+    assert infer(server.grpc_url) == 0
+    tensor = {"name": "gate", "shape": [1], "datatype": "INT32", "data": [0]}
+    answer = post(f"{server.http_url}/v2/models/waiter/infer", {"inputs": [tensor]})
+    assert answer["outputs"][0]["data"] == [0]
 
 
 def test_a_request_cannot_name_shared_memory(client):
-    tensor = grpc.InferInput("seconds", [1], "FP32")
-    tensor.set_shared_memory("region", np.dtype(np.float32).itemsize)
+    tensor = grpc.InferInput("gate", [1], "INT32")
+    tensor.set_shared_memory("region", np.dtype(np.int32).itemsize)
     with pytest.raises(InferenceServerException, match="shared memory region"):
-        client.infer("sleeper", [tensor])
+        client.infer("waiter", [tensor])

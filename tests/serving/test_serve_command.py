@@ -1,43 +1,42 @@
 import os
 import signal
 import socket
-import time
 
 import pytest
 
 from atelier_serving import commands
 
 
-def test_sigterm_under_load_loses_no_accepted_request(serve, sleepers, send):
-    command = serve("--model-repository", sleepers)
+def test_sigterm_under_load_loses_no_accepted_request(serve, waiters, send, drains, until):
+    command = serve("--model-repository", waiters)
     urls = command.ready()
-    futures = send(urls["grpc"], urls["metrics"], 0.5, 8)
+    held = send(urls["grpc"], urls["metrics"], 8)
     command.process.send_signal(signal.SIGTERM)
-    assert [future.result() for future in futures] == [0.5] * 8
+    until(lambda: drains(urls["http"]))
+    held.open()
+    assert [answer.result() for answer in held.answers] == held.expected
     assert command.end() == 0
     assert command.process.stdout.read() == ""
     assert "stopping: accepted requests may take up to 30 s" in command.log
 
 
-def test_a_second_ctrl_c_stops_at_once(serve, sleepers, send):
-    command = serve("--model-repository", sleepers)
+def test_a_second_ctrl_c_stops_at_once(serve, waiters, send, drains, until):
+    # The requests end never, and the first Ctrl-C gives them longer than the test waits.
+    command = serve("--model-repository", waiters, "--exit-timeout", 600)
     urls = command.ready()
-    futures = send(urls["grpc"], urls["metrics"], 30.0, 2)
+    held = send(urls["grpc"], urls["metrics"], 2)
     command.process.send_signal(signal.SIGINT)
-    time.sleep(1)
+    until(lambda: drains(urls["http"]))
     assert command.process.poll() is None
-    started = time.monotonic()
     command.process.send_signal(signal.SIGINT)
     assert command.end() == 130
-    assert time.monotonic() - started < 5
-    assert all(future.exception() for future in futures)
+    assert all(answer.exception() for answer in held.answers)
 
 
-def test_ctrl_c_while_models_load_stops_at_once(serve, tmp_path, write_model):
-    repository = write_model(tmp_path, "slow", "import time\nprint('loading')\ntime.sleep(60)\n")
-    command = serve("--model-repository", repository)
-    while "loading" not in command.log:
-        time.sleep(0.05)
+def test_ctrl_c_while_models_load_stops_at_once(serve, tmp_path, write_model, until):
+    code = "import threading\nprint('loading')\nthreading.Event().wait()\n"
+    command = serve("--model-repository", write_model(tmp_path, "endless", code))
+    until(lambda: "loading" in command.log)
     command.process.send_signal(signal.SIGINT)
     assert command.end() == 130
     assert command.process.stdout.read() == ""
@@ -51,16 +50,16 @@ def test_a_broken_model_is_told_in_few_lines(serve, tmp_path, write_model):
     assert len(error.splitlines()) == 2
 
 
-def test_a_port_in_use_is_told(serve, sleepers):
+def test_a_port_in_use_is_told(serve, waiters):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        command = serve("--model-repository", sleepers, "--http-port", port)
+        command = serve("--model-repository", waiters, "--http-port", port)
         assert command.end() == 1
     assert f"Error: port {port} of 127.0.0.1 is in use" in command.log
 
 
-def test_a_crash_is_told(serve, sleepers, processes):
-    command = serve("--model-repository", sleepers)
+def test_a_crash_is_told(serve, waiters, processes):
+    command = serve("--model-repository", waiters)
     command.ready()
     (triton,) = [
         pid for pid, name in processes(command.process.pid).items() if name == "tritonserver"
@@ -70,30 +69,30 @@ def test_a_crash_is_told(serve, sleepers, processes):
     assert "Error: Triton was ended by SIGKILL by itself" in command.log
 
 
-def test_options_after_two_dashes_reach_triton(serve, sleepers):
-    command = serve("--model-repository", sleepers, "--", "--no-such-option")
+def test_options_after_two_dashes_reach_triton(serve, waiters):
+    command = serve("--model-repository", waiters, "--", "--no-such-option")
     assert command.end() == 1
     assert "unrecognized option '--no-such-option'" in command.log
 
 
-def test_own_options_are_not_to_be_passed_on(serve, sleepers):
-    command = serve("--model-repository", sleepers, "--", "--grpc-port=1")
+def test_own_options_are_not_to_be_passed_on(serve, waiters):
+    command = serve("--model-repository", waiters, "--", "--grpc-port=1")
     assert command.end() == 2
     assert "--grpc-port follows from the server's own settings" in command.log
 
 
-def test_options_can_be_set_in_the_environment(serve, sleepers, monkeypatch):
+def test_options_can_be_set_in_the_environment(serve, waiters, monkeypatch):
     monkeypatch.setenv("ATELIER_SERVE_EXIT_TIMEOUT", "-1")
-    command = serve("--model-repository", sleepers)
+    command = serve("--model-repository", waiters)
     assert command.end() == 2
     assert "'--exit-timeout'" in command.log
 
 
 def test_repositories_can_be_set_in_the_environment(
-    serve, sleepers, tmp_path, write_model, monkeypatch
+    serve, waiters, tmp_path, write_model, monkeypatch
 ):
     other = write_model(tmp_path / "my models", "another")
-    monkeypatch.setenv("ATELIER_SERVE_MODEL_REPOSITORY", f"{sleepers}:{other}:{tmp_path}/none")
+    monkeypatch.setenv("ATELIER_SERVE_MODEL_REPOSITORY", f"{waiters}:{other}:{tmp_path}/none")
     command = serve()
     assert command.end() == 1
     assert f"Error: cannot look into the model repository '{tmp_path}/none'" in command.log
@@ -115,16 +114,16 @@ def test_colons_part_repositories_and_not_addresses(value, repositories, monkeyp
 
 
 @pytest.mark.parametrize("nohup", [False, True])
-def test_a_hang_up_stops_unless_it_was_ignored_at_the_start(serve, sleepers, infer, nohup):
+def test_a_hang_up_stops_unless_it_was_ignored_at_the_start(serve, waiters, infer, nohup):
     inherited = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
     try:
-        command = serve("--model-repository", sleepers)
+        command = serve("--model-repository", waiters)
     finally:
         signal.signal(signal.SIGHUP, inherited)
     urls = command.ready()
     command.process.send_signal(signal.SIGHUP)
     if nohup:
-        time.sleep(1)
-        assert infer(urls["grpc"], 0.0) == 0.0
+        assert infer(urls["grpc"]) == 0
+        # Had it heard the hang-up, this would be the second signal, and it would end with 129.
         command.process.send_signal(signal.SIGTERM)
     assert command.end() == 0

@@ -5,7 +5,6 @@ import signal
 import socket
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,8 @@ import pytest
 import atelier_serving
 from atelier_serving import CrashError, StartError, TritonServer
 from atelier_serving.log import is_noise
+
+HANG_SECONDS = 60
 
 
 def closing_keys(server):
@@ -24,8 +25,8 @@ def closing_keys(server):
     return keys
 
 
-def test_two_servers_at_once_and_one_stops(server, sleepers, send, infer):
-    with TritonServer(str(sleepers)) as second:
+def test_two_servers_at_once_and_one_stops(server, waiters, send, infer, drains, until):
+    with TritonServer(str(waiters)) as second:
         addresses = {
             getattr(each, f"{protocol}_url")
             for each in (server, second)
@@ -34,19 +35,22 @@ def test_two_servers_at_once_and_one_stops(server, sleepers, send, infer):
         assert len(addresses) == 6
         assert second.pid != server.pid
         assert closing_keys(second).isdisjoint(closing_keys(server))
-        accepted = send(second.grpc_url, second.metrics_url, 0.3, 8)
+        held = send(second.grpc_url, second.metrics_url, 8)
+        second.terminate()
+        until(lambda: drains(second.http_url))
+        held.open()
         second.stop()
         assert not second.running
-        assert [future.result() for future in accepted] == [pytest.approx(0.3)] * 8
-    assert infer(server.grpc_url, 0.0) == 0.0
+        assert [answer.result() for answer in held.answers] == held.expected
+    assert infer(server.grpc_url) == 0
 
 
-def test_the_log_is_handed_on_and_the_repository_stays_as_it_was(tmp_path, write_model):
+def test_the_log_is_handed_on_and_the_repository_stays_as_it_was(start, tmp_path, write_model):
     code = "print('the model speaks')\nclass TritonPythonModel:\n    pass\n"
     write_model(tmp_path, "speaker", code)
     before = sorted(tmp_path.rglob("*"))
     lines = []
-    server = TritonServer(tmp_path, log=lines.append, verbose=True).start()
+    server = start(tmp_path, log=lines.append, verbose=True)
     server.kill()
     server.wait()
     assert "the model speaks" in lines
@@ -55,7 +59,7 @@ def test_the_log_is_handed_on_and_the_repository_stays_as_it_was(tmp_path, write
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_log_that_cannot_be_written_stops_nothing(tmp_path, write_model):
+def test_a_log_that_cannot_be_written_stops_nothing(start, tmp_path, write_model):
     told = []
 
     def log(line):
@@ -64,14 +68,12 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path, write_model):
 
     # More than a pipe holds, so that a server whose log nobody reads would stand still.
     code = "print('x' * 100 + '\\n' * 200_000)\nclass TritonPythonModel:\n    pass\n"
-    server = TritonServer(write_model(tmp_path, "speaker", code), log=log).start()
+    assert start(write_model(tmp_path, "speaker", code), log=log).running
     assert len(told) == 1
-    server.kill()
-    server.wait()
 
 
 def test_modules_in_the_working_directory_are_not_taken_for_others(
-    tmp_path, write_model, monkeypatch
+    start, tmp_path, write_model, monkeypatch
 ):
     (tmp_path / "work").mkdir()
     for name in ("model", "json"):
@@ -82,11 +84,10 @@ def test_modules_in_the_working_directory_are_not_taken_for_others(
         "import json\nclass TritonPythonModel:\n    pass\n",
     )
     monkeypatch.chdir(tmp_path / "work")
-    with TritonServer("repository") as server:
-        assert server.running
+    assert start("repository").running
 
 
-def test_models_import_what_this_process_can(tmp_path, write_model, monkeypatch):
+def test_models_import_what_this_process_can(start, tmp_path, write_model, monkeypatch):
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "only_here.py").touch()
     monkeypatch.syspath_prepend(tmp_path / "modules")
@@ -97,8 +98,7 @@ def test_models_import_what_this_process_can(tmp_path, write_model, monkeypatch)
         "class TritonPythonModel:\n    pass\n"
     )
     lines = []
-    server = TritonServer(write_model(tmp_path / "models", "importer", code), log=lines.append)
-    server.start()
+    server = start(write_model(tmp_path / "models", "importer", code), log=lines.append)
     server.kill()
     server.wait()
     expected = [
@@ -109,35 +109,32 @@ def test_models_import_what_this_process_can(tmp_path, write_model, monkeypatch)
     assert json.dumps(expected) in lines
 
 
-def test_without_verbose_a_good_start_tells_no_progress(sleepers):
+def test_without_verbose_a_good_start_tells_no_progress(start):
     lines = []
-    server = TritonServer(sleepers, log=lines.append).start()
+    start(log=lines.append)
     assert [line for line in lines if is_noise(line) or re.match(r"I\d{4} ", line)] == []
-    server.kill()
-    server.wait()
 
 
-def test_requests_that_take_longer_than_the_exit_timeout_are_told(sleepers, send):
-    server = TritonServer(sleepers, exit_timeout=1).start()
-    futures = send(server.grpc_url, server.metrics_url, 20.0, 2)
+def test_requests_that_take_longer_than_the_exit_timeout_are_told(start, send):
+    server = start(exit_timeout=1)
+    held = send(server.grpc_url, server.metrics_url, 2)
     with pytest.raises(CrashError, match="before all requests were answered"):
         server.stop()
-    assert all(future.exception() for future in futures)
+    assert all(answer.exception() for answer in held.answers)
 
 
-def test_a_crash_is_told_with_its_signal(sleepers):
-    server = TritonServer(sleepers).start()
+def test_a_crash_is_told_with_its_signal(start):
+    server = start()
     os.kill(server.pid, signal.SIGSEGV)
     with pytest.raises(CrashError, match="was ended by SIGSEGV by itself"):
-        server.wait(30)
+        server.wait(HANG_SECONDS)
 
 
-def test_a_crash_is_noted_on_the_error_of_the_block(sleepers):
-    server = TritonServer(sleepers).start()
+def test_a_crash_is_noted_on_the_error_of_the_block(start, until):
+    server = start()
     os.kill(server.pid, signal.SIGKILL)
     error = ValueError("what the block was doing")
-    while server.running:
-        time.sleep(0.05)
+    until(lambda: not server.running)
     server.__exit__(ValueError, error, None)
     assert "SIGKILL" in error.__notes__[0]
 
@@ -148,7 +145,9 @@ def test_a_wait_ends_while_the_server_runs_on(server):
     assert server.running
 
 
-def test_the_last_words_before_a_crash_are_told_and_not_old_errors_alone(tmp_path, write_model):
+def test_the_last_words_before_a_crash_are_told_and_not_old_errors_alone(
+    start, tmp_path, write_model
+):
     code = """
 print('E1121 07:49:38.153591 6311 server.cc:241] "an old error"')
 print("terminate called")
@@ -157,13 +156,13 @@ print("terminate called")
 class TritonPythonModel:
     pass
 """
-    server = TritonServer(write_model(tmp_path, "crashes", code)).start()
+    server = start(write_model(tmp_path, "crashes", code))
     os.kill(server.pid, signal.SIGKILL)
     with pytest.raises(CrashError, match=r"(?s)its last words:.*terminate called"):
-        server.wait(30)
+        server.wait(HANG_SECONDS)
 
 
-def test_a_start_that_fails_early_leaves_no_directory(tmp_path, sleepers, monkeypatch):
+def test_a_start_that_fails_early_leaves_no_directory(tmp_path, waiters, monkeypatch):
     from atelier_serving.directory import ServerDirectory
 
     def interrupt(directory, installation):
@@ -172,16 +171,16 @@ def test_a_start_that_fails_early_leaves_no_directory(tmp_path, sleepers, monkey
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(ServerDirectory, "fill", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        TritonServer(sleepers).start()
+        TritonServer(waiters).start()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_server_outlives_the_thread_that_started_it(sleepers, infer):
-    server = TritonServer(sleepers)
+def test_the_server_outlives_the_thread_that_started_it(waiters, infer):
+    server = TritonServer(waiters)
     thread = threading.Thread(target=server.start)
     thread.start()
     thread.join()
-    assert infer(server.grpc_url, 0.0) == 0.0
+    assert infer(server.grpc_url) == 0
     assert server.running
     server.kill()
     server.wait()
@@ -193,9 +192,9 @@ def test_a_server_starts_once(server):
         server.start()
 
 
-def test_addresses_are_known_once_it_was_started(sleepers):
+def test_addresses_are_known_once_it_was_started(waiters):
     with pytest.raises(RuntimeError, match="has not been started"):
-        _ = TritonServer(sleepers).grpc_url
+        _ = TritonServer(waiters).grpc_url
 
 
 def test_a_broken_model_keeps_the_server_from_starting(tmp_path, write_model):
@@ -235,24 +234,24 @@ class TritonPythonModel:
 def test_a_missing_model_file_is_told_without_waiting_for_its_stub(tmp_path, write_model):
     (write_model(tmp_path, "empty") / "empty" / "1" / "model.py").unlink()
     with pytest.raises(StartError, match=r"Python model file not found in '.*empty/1/model.py'"):
-        TritonServer(tmp_path, start_timeout=20).start()
+        TritonServer(tmp_path).start()
 
 
 def test_a_model_that_loads_too_long_is_told(tmp_path, write_model):
-    write_model(tmp_path, "slow", "import time\ntime.sleep(60)\n")
-    with pytest.raises(StartError, match="not ready after 2 s"):
-        TritonServer(tmp_path, start_timeout=2).start()
+    write_model(tmp_path, "endless", "import threading\nthreading.Event().wait()\n")
+    with pytest.raises(StartError, match=r"not ready after 0.5 s"):
+        TritonServer(tmp_path, start_timeout=0.5).start()
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http", "metrics"])
-def test_a_port_in_use_is_told_at_once(sleepers, protocol):
+def test_a_port_in_use_is_told_at_once(waiters, protocol):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(StartError, match=f"port {port} of .* is in use"):
-            TritonServer(sleepers, **{f"{protocol}_port": port}).start()
+            TritonServer(waiters, **{f"{protocol}_port": port}).start()
 
 
-def test_ports_that_others_took_meanwhile_are_chosen_anew(sleepers, infer, monkeypatch):
+def test_ports_that_others_took_meanwhile_are_chosen_anew(start, infer, monkeypatch):
     from atelier_serving import server as module
 
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -261,10 +260,8 @@ def test_ports_that_others_took_meanwhile_are_chosen_anew(sleepers, infer, monke
         monkeypatch.setattr(
             module, "free_port", lambda address: ports.pop() if ports else find(address)
         )
-        server = TritonServer(sleepers).start()
-    assert infer(server.grpc_url, 0.0) == 0.0
-    server.kill()
-    server.wait()
+        server = start()
+    assert infer(server.grpc_url) == 0
 
 
 @pytest.mark.parametrize(
@@ -282,37 +279,34 @@ def test_a_repository_that_is_none_is_told(tmp_path, name, why):
         TritonServer(tmp_path / name).start()
 
 
-def test_a_model_in_two_repositories_is_told(tmp_path, sleepers, write_model):
-    other = write_model(tmp_path, "sleeper")
-    with pytest.raises(StartError, match=r"the model 'sleeper' lies in .* and in "):
-        TritonServer([sleepers, other]).start()
+def test_a_model_in_two_repositories_is_told(tmp_path, waiters, write_model):
+    other = write_model(tmp_path, "waiter")
+    with pytest.raises(StartError, match=r"the model 'waiter' lies in .* and in "):
+        TritonServer([waiters, other]).start()
 
 
-def test_several_repositories_are_served_together(tmp_path, sleepers, write_model, infer):
-    other = write_model(tmp_path, "another")
-    server = TritonServer([sleepers, other]).start()
-    assert infer(server.grpc_url, 0.0) == 0.0
-    server.kill()
-    server.wait()
+def test_several_repositories_are_served_together(start, tmp_path, waiters, write_model, infer):
+    server = start([waiters, write_model(tmp_path, "another")])
+    assert infer(server.grpc_url) == 0
 
 
-def test_an_unknown_option_of_triton_is_told(sleepers):
+def test_an_unknown_option_of_triton_is_told(waiters):
     with pytest.raises(StartError, match="unrecognized option '--no-such-option'"):
-        TritonServer(sleepers, options=["--no-such-option"]).start()
+        TritonServer(waiters, options=["--no-such-option"]).start()
 
 
-def test_a_missing_extra_is_told_with_the_pip_command(sleepers, monkeypatch):
+def test_a_missing_extra_is_told_with_the_pip_command(waiters, monkeypatch):
     from atelier_serving import installation
 
     monkeypatch.setattr(installation.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'atelier\[serving-cpu\]'") as error:
-        TritonServer(sleepers).start()
+        TritonServer(waiters).start()
     assert error.value.name == "pytriton"
 
 
-def test_numpy_2_is_refused(sleepers, monkeypatch):
+def test_numpy_2_is_refused(waiters, monkeypatch):
     from atelier_serving import installation
 
     monkeypatch.setattr(installation.importlib.metadata, "version", lambda name: "2.1.0")
     with pytest.raises(StartError, match=r"numpy 2.1.0 .* pip install 'numpy<2'"):
-        TritonServer(sleepers).start()
+        TritonServer(waiters).start()

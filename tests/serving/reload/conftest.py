@@ -10,18 +10,44 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
-CHOOSER = """
-import re
+from atelier_serving import TritonServer
+
+Until = Callable[[Callable[[], Any]], None]
+
+WAITING = """
 import time
 from pathlib import Path
+
+GATES = Path({gates!r})
+
+
+def wait(gate):
+    (GATES / f"{{gate}}.reached").touch()
+    while not (GATES / f"{{gate}}.open").exists():
+        time.sleep(0.005)
+
+
+def parted(colour):
+    gate, _, name = colour.decode().rpartition("/")
+    if gate:
+        wait(gate)
+    return name
+"""
+"""A colour is a name, or as in "gate/red" the gate at which it waits to be worked on and a name."""
+
+CHOOSER = """
+import re
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -38,19 +64,13 @@ class TritonPythonModel:
     def execute(self, requests):
         responses = []
         for request in requests:
-            name = pb_utils.get_input_tensor_by_name(request, "colour").as_numpy()[0].decode()
-            seconds, _, name = name.rpartition("/")
-            time.sleep(float(seconds or 0))
+            name = parted(pb_utils.get_input_tensor_by_name(request, "colour").as_numpy()[0])
             weights = np.array([each == name for each in self.names], np.float32)
             responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("weights", weights)]))
         return responses
 """
-"""A colour is a name, or as in "2/red" the seconds that choosing takes and a name."""
 
 PALETTE = """
-import time
-from pathlib import Path
-
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
@@ -59,10 +79,10 @@ class TritonPythonModel:
     def initialize(self, args):
         self.colours = Path(__file__).with_name("colours").read_text().split(",")
         self.version = args["model_version"]
-        seconds = Path(__file__).with_name("seconds")
-        if seconds.exists():
+        gate = Path(__file__).with_name("gate")
+        if gate.exists():
             print("palette loads slowly")
-            time.sleep(float(seconds.read_text()))
+            wait(gate.read_text())
 
     def execute(self, requests):
         responses = []
@@ -75,16 +95,18 @@ class TritonPythonModel:
 """
 
 ECHO = """
+import numpy as np
 import triton_python_backend_utils as pb_utils
 
 
 class TritonPythonModel:
     def execute(self, requests):
-        colours = [request.inputs()[0].as_numpy() for request in requests]
-        return [
-            pb_utils.InferenceResponse([pb_utils.Tensor("painted", colour + SUFFIX)])
-            for colour in colours
-        ]
+        responses = []
+        for request in requests:
+            name = parted(request.inputs()[0].as_numpy()[0])
+            painted = pb_utils.Tensor("painted", np.array([name.encode() + SUFFIX], np.object_))
+            responses.append(pb_utils.InferenceResponse([painted]))
+        return responses
 """
 
 CPU = "instance_group { kind: KIND_CPU count: 1 }\n"
@@ -112,17 +134,20 @@ def ensemble(*steps: str) -> str:
 
 
 class Repository:
-    """The painter's models, in a folder."""
+    """The painter's models, in a folder, and beside it the gates at which they wait."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._gates = path.with_name("gates")
+        self._gates.mkdir()
+        self._waiting = WAITING.format(gates=str(self._gates))
         self.write(
             "chooser",
             'backend: "python"\n'
             + tensor("input", "colour", 1)
             + tensor("output", "weights", -1, "TYPE_FP32")
             + CPU,
-            {"model.py": CHOOSER},
+            {"model.py": self._waiting + CHOOSER},
         )
         self.publish(1, "red,green")
         chosen = step("chooser", ("colour", "colour"), ("weights", "weights"))
@@ -131,6 +156,14 @@ class Repository:
         self.write_ensemble("gallery", "painter")
         self.write_echo("other")
         self.write_ensemble("bystander", "other")
+
+    def is_reached(self, gate: str) -> bool:
+        """Whether a model waits or has waited at a gate."""
+        return (self._gates / f"{gate}.reached").exists()
+
+    def open(self, gate: str) -> None:
+        """Lets everything pass a gate, now and later."""
+        (self._gates / f"{gate}.open").touch()
 
     def write(
         self, model: str, config: str, files: dict[str, str] | None = None, version: int = 1
@@ -151,11 +184,14 @@ class Repository:
         (self.path / model / "config.pbtxt").write_text(f'name: "{model}"\n{config}')
 
     def publish(self, version: int, colours: str, **files: str) -> None:
-        """Publishes a version of `palette`; its configuration belongs to this one from now on."""
+        """Publishes a version of `palette`; its configuration belongs to this one from now on.
+
+        The file `gate` names the gate at which it waits while it loads.
+        """
         self.write(
             "palette",
             self.palette_config(colours),
-            {"model.py": PALETTE, "colours": colours, **files},
+            {"model.py": self._waiting + PALETTE, "colours": colours, **files},
             version,
         )
 
@@ -164,9 +200,8 @@ class Repository:
         config = (
             'backend: "python"\n' + tensor("input", "colour", 1) + tensor("output", "painted", 1)
         )
-        self.write(
-            model, config + CPU, {"model.py": f"SUFFIX = {suffix.encode()}\n{ECHO}"}, version
-        )
+        code = f"SUFFIX = {suffix.encode()}\n{self._waiting}{ECHO}"
+        self.write(model, config + CPU, {"model.py": code}, version)
 
     def write_ensemble(self, model: str, only_step: str) -> None:
         """Writes an ensemble that hands on what it is asked to one other model."""
@@ -186,6 +221,21 @@ class Repository:
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "models")
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads for what waits; the servers end before them, and so does what a failed test left."""
+    with ThreadPoolExecutor() as threads:
+        yield threads
+
+
+@pytest.fixture
+def start(
+    pool: ThreadPoolExecutor, start: Callable[..., TritonServer], repository: Repository
+) -> Callable[..., TritonServer]:
+    """Starts a server of the painter that ends at once with the test."""
+    return partial(start, repository.path)
 
 
 def paint(client: grpc.InferenceServerClient, model: str, colour: str) -> str:
@@ -211,42 +261,42 @@ class Watch:
     """What one client saw.
 
     Attributes:
-        answers: What it was answered and when, in order.
-        refused: When it was told that the model has no available versions.
+        answers: When it asked and was answered, and what it was answered, in order.
+        refused: When it asked and was told that the model has no available versions.
         troubles: Every other error.
     """
 
-    answers: list[tuple[float, str]] = field(default_factory=list)
-    refused: list[float] = field(default_factory=list)
+    answers: list[tuple[float, float, str]] = field(default_factory=list)
+    refused: list[tuple[float, float]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+
+    until: Until = field(kw_only=True, repr=False)
 
     def wait(self, more: int = 5) -> None:
         """Waits until that many more requests have been answered."""
         enough = len(self.answers) + more
-        end = time.monotonic() + 60
-        while len(self.answers) < enough:
-            assert time.monotonic() < end, self
-            time.sleep(0.01)
+        self.until(lambda: len(self.answers) >= enough)
 
 
 @pytest.fixture
-def watch() -> Iterator[Callable[..., Watch]]:
+def watch(until: Until) -> Iterator[Callable[..., Watch]]:
     """Has a client ask for one colour again and again, until the test ends or `stop` is called."""
     ended = threading.Event()
     threads = []
 
     def start(url: str, model: str, colour: str) -> Watch:
-        seen = Watch()
+        seen = Watch(until=until)
 
         def run() -> None:
             with grpc.InferenceServerClient(url) as client:
                 while not ended.is_set():
+                    asked = time.monotonic()
                     try:
                         answer = paint(client, model, colour)
-                        seen.answers.append((time.monotonic(), answer))
+                        seen.answers.append((asked, time.monotonic(), answer))
                     except InferenceServerException as error:
                         if "has no available versions" in str(error):
-                            seen.refused.append(time.monotonic())
+                            seen.refused.append((asked, time.monotonic()))
                         else:
                             seen.troubles.append(str(error))
                     ended.wait(0.01)

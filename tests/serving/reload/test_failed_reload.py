@@ -3,21 +3,21 @@
 import shutil
 import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from atelier_serving import ReloadError, TritonServer
+from atelier_serving import ReloadError
 
-STOP_SECONDS = 20
-"""Below the server's own 30 s for accepted requests, of which there are none."""
+EXIT_TIMEOUT = 120
+STOP_SECONDS = 60
+"""Ten times what it takes, and below what the server gives accepted requests, of which are none."""
 
 
 @pytest.fixture
-def server(repository):
+def server(start):
     """A server of the painter, which must also end well, and in good time."""
-    running = TritonServer(repository.path).start()
+    running = start(exit_timeout=EXIT_TIMEOUT)
     yield running
     begun = time.monotonic()
     running.stop()
@@ -53,7 +53,7 @@ def test_a_broken_version_leaves_the_one_before(server, repository, ask, watch):
     watch.stop()
     for seen in (painter, gallery):
         assert seen.troubles == []
-        assert {answer for _, answer in seen.answers} == {"red 1", "red 2"}
+        assert {answer for _, _, answer in seen.answers} == {"red 1", "red 2"}
 
 
 def test_models_that_did_load_go_back_with_the_one_that_did_not(server, repository, ask, watch):
@@ -75,7 +75,7 @@ def test_models_that_did_load_go_back_with_the_one_that_did_not(server, reposito
     seen.wait()
     watch.stop()
     assert seen.troubles == []
-    assert {answer for _, answer in seen.answers} == {"red 1", "red 2"}
+    assert {answer for _, _, answer in seen.answers} == {"red 1", "red 2"}
 
 
 def test_a_version_that_went_back_is_taken_when_only_its_neighbour_was_mended(
@@ -104,60 +104,64 @@ def test_a_new_model_that_does_not_load_holds_up_no_other(server, repository, as
     assert ask(server.grpc_url, "red", "newcomer") == "red"
 
 
-def test_what_breaks_behind_what_was_taken_is_told_and_the_rest_is_taken_later(repository, ask):
+def test_what_breaks_behind_what_was_taken_is_told_and_the_rest_is_taken_later(
+    start, repository, ask
+):
     """The chooser may have read the names of version 3, and the palette went back to version 2."""
-    with TritonServer(repository.path, log=lambda line: publish(line)) as server:
 
-        def publish(line):
-            if line == "palette loads slowly" and not (repository.path / "palette" / "3").exists():
-                repository.publish(3, "red,green,blue", **{"model.py": "1 / 0\n"})
+    def publish(line):
+        if line == "palette loads slowly" and not (repository.path / "palette" / "3").exists():
+            repository.publish(3, "red,green,blue", **{"model.py": "1 / 0\n"})
+            repository.open("loading")
 
-        repository.publish(2, "green,red", seconds="1")
-        repository.write_echo("newcomer")
-        with pytest.raises(ReloadError) as error:
-            server.reload()
-        broken, *closed = str(error.value).splitlines()
-        assert broken.startswith("model 'palette' version 3: Internal: ZeroDivisionError")
-        assert closed == [
-            f"model '{model}': its models may not fit one another - it stays closed"
-            for model in ("painter", "gallery")
-        ]
-        with pytest.raises(InferenceServerException, match="has no available versions"):
-            ask(server.grpc_url, "red")
-        assert ask(server.grpc_url, "red", "bystander") == "red"
-        shutil.rmtree(repository.path / "palette" / "3")
-        repository.configure("palette", repository.palette_config("green,red"))
-        assert server.reload().loaded.keys() == {"gallery", "newcomer", "painter", "palette"}
-        assert ask(server.grpc_url, "red") == ask(server.grpc_url, "red", "gallery") == "red 2"
-        assert ask(server.grpc_url, "red", "newcomer") == "red"
+    server = start(log=publish)
+    repository.publish(2, "green,red", gate="loading")
+    repository.write_echo("newcomer")
+    with pytest.raises(ReloadError) as error:
+        server.reload()
+    broken, *closed = str(error.value).splitlines()
+    assert broken.startswith("model 'palette' version 3: Internal: ZeroDivisionError")
+    assert closed == [
+        f"model '{model}': its models may not fit one another - it stays closed"
+        for model in ("painter", "gallery")
+    ]
+    with pytest.raises(InferenceServerException, match="has no available versions"):
+        ask(server.grpc_url, "red")
+    assert ask(server.grpc_url, "red", "bystander") == "red"
+    shutil.rmtree(repository.path / "palette" / "3")
+    repository.configure("palette", repository.palette_config("green,red"))
+    assert server.reload().loaded.keys() == {"gallery", "newcomer", "painter", "palette"}
+    assert ask(server.grpc_url, "red") == ask(server.grpc_url, "red", "gallery") == "red 2"
+    assert ask(server.grpc_url, "red", "newcomer") == "red"
 
 
-def test_a_model_that_changes_at_each_load_keeps_no_ensemble_closed(repository, ask):
+def test_a_model_that_changes_at_each_load_keeps_no_ensemble_closed(start, repository, ask):
     repository.write_echo("diary", suffix="dish")
     with (repository.path / "diary" / "1" / "model.py").open("a") as code:
         code.write("import uuid\nfrom pathlib import Path\n")
         code.write("Path(__file__).with_name(uuid.uuid4().hex).touch()\n")
     repository.write_ensemble("bystander", "diary")
-    with TritonServer(repository.path) as server:
-        with pytest.raises(ReloadError, match=r"^model 'diary': its files still change after 5 "):
-            server.reload()
-        assert ask(server.grpc_url, "red", "bystander") == "reddish"
+    server = start()
+    with pytest.raises(ReloadError, match=r"^model 'diary': its files still change after 5 "):
+        server.reload()
+    assert ask(server.grpc_url, "red", "bystander") == "reddish"
 
 
-def test_ensembles_that_stay_closed_open_with_models_that_fit(repository, ask):
+def test_ensembles_that_stay_closed_open_with_models_that_fit(start, repository, ask):
     moved = []
-    with TritonServer(repository.path, log=lambda line: move(line)) as server:
 
-        def move(line):
-            if line == "palette loads slowly" and not moved:
-                moved.append(repository.path.rename(repository.path.with_name("moved")))
+    def move(line):
+        if line == "palette loads slowly" and not moved:
+            moved.append(repository.path.rename(repository.path.with_name("moved")))
+            repository.open("loading")
 
-        repository.publish(2, "green,red", seconds="1")
-        with pytest.raises(ReloadError, match=r"'painter', failed to poll .* - it stays closed"):
-            server.reload()
-        moved[0].rename(repository.path)
-        assert server.reload().loaded == {"gallery": [1], "painter": [1], "palette": [2]}
-        assert ask(server.grpc_url, "red", "gallery") == "red 2"
+    server = start(log=move)
+    repository.publish(2, "green,red", gate="loading")
+    with pytest.raises(ReloadError, match=r"'painter', failed to poll .* - it stays closed"):
+        server.reload()
+    moved[0].rename(repository.path)
+    assert server.reload().loaded == {"gallery": [1], "painter": [1], "palette": [2]}
+    assert ask(server.grpc_url, "red", "gallery") == "red 2"
 
 
 def test_an_ensemble_whose_models_do_not_fit_any_more_stays_closed(server, repository, ask):
@@ -214,24 +218,25 @@ def test_a_repository_that_is_wrong_is_told(server, repository):
     moved.rename(repository.path)
 
 
-def test_requests_that_take_too_long_keep_their_models(repository, ask):
-    with (
-        TritonServer(repository.path, exit_timeout=1) as server,
-        ThreadPoolExecutor() as pool,
-    ):
-        slow = pool.submit(ask, server.grpc_url, "3/red")
-        time.sleep(0.5)
-        repository.publish(2, "green,red")
-        with pytest.raises(ReloadError, match=r"'painter': .* take longer than 1 s"):
+def test_requests_that_take_too_long_keep_their_models(
+    start, repository, ask, pool, until, monkeypatch
+):
+    server = start()
+    slow = pool.submit(ask, server.grpc_url, "choosing/red")
+    until(lambda: repository.is_reached("choosing"))
+    repository.publish(2, "green,red")
+    with monkeypatch.context() as impatient:
+        impatient.setattr(server._reloader, "_exit_timeout", 0.2)
+        with pytest.raises(ReloadError, match=r"'painter': .* take longer than 0.2 s"):
             server.reload()
-        assert slow.result() == "red 1"
-        assert ask(server.grpc_url, "red") == "red 1"
-        assert server.reload().loaded == {"palette": [2]}
-        server.kill()  # on a busy machine, even an idle server may need more than a second to end
+    repository.open("choosing")
+    assert slow.result() == "red 1"
+    assert ask(server.grpc_url, "red") == "red 1"
+    assert server.reload().loaded == {"palette": [2]}
 
 
-def test_a_server_that_crashed_tells_so(repository):
-    server = TritonServer(repository.path).start()
+def test_a_server_that_crashed_tells_so(start, repository):
+    server = start()
     server.kill()
     server.wait()
     repository.publish(2, "green,red")

@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from atelier_serving import ReloadError, repositories
+from atelier_serving import ReloadError, reload, repositories, swap
 from atelier_serving.reload import Reloader
 from atelier_serving.supervisor import RefusedError
 
@@ -93,7 +93,10 @@ def mount(repository, tmp_path):
 
 
 @pytest.fixture
-def reloader(triton, mount):
+def reloader(triton, mount, monkeypatch):
+    # The stand-in writes no log to wait for, and has no threads to be spared.
+    monkeypatch.setattr(reload, "LOG_SECONDS", 0)
+    monkeypatch.setattr(swap, "STAGGER_SECONDS", 0)
     taken = repositories.contents([str(mount)])
     return Reloader(triton, triton, [str(mount)], taken, exit_timeout=1)
 

@@ -19,9 +19,10 @@ PYTEST := $(BIN)/python -m pytest -W error --numprocesses 2 --dist loadfile
 SLOW := $(addprefix tests/, \
 	test_whole_service.py \
 	clients/test_real_server.py \
-	export/style/test_compare_networks.py \
+	export/style/test_compare_style_networks.py \
 	export/style/test_export.py \
-	export/style/test_train.py \
+	export/style/test_training.py \
+	model_repository/test_classify.py \
 	model_repository/test_drain.py \
 	model_repository/test_malformed.py \
 	model_repository/test_stylize.py \
@@ -36,7 +37,12 @@ SLOW := $(addprefix tests/, \
 	serving/test_serve_command.py \
 	serving/test_server.py)
 
-.PHONY: demo serve test test-fast lint format export bench clean
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test test-fast lint format export bench clean
+
+help:  ## This list
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 demo: $(SERVED)  ## Photographs in every style, from a server of its own, into out/demo
 	$(BIN)/atelier demo
@@ -59,11 +65,11 @@ format: $(DEVELOPED)  ## Formats and mends what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-export: $(DEVELOPED)  ## Publishes the checkpoints to model_repository
-	$(BIN)/atelier export style
+export: $(DEVELOPED)  ## Publishes every family's checkpoint to model_repository
+	$(BIN)/atelier export all
 
 bench: $(SERVED)  ## Throughput, added latency and memory of the service
-	$(BIN)/python tests/bench/style_service.py
+	$(BIN)/python bench/style_service.py
 
 clean:  ## Removes the environment and what was made
 	rm -rf $(VENV) out dist

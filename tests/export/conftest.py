@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from atelier_export.vgg import VGG19
+from atelier_export.losses.vgg import VGG19
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def _smooth_picture(random: np.random.Generator, width: int, height: int) -> Ima
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of eight small pictures of differing sizes."""
+    """A folder of eight small images of differing sizes."""
     folder = tmp_path_factory.mktemp("photographs")
     random = np.random.default_rng(2)
     for number in range(8):
@@ -40,7 +40,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def paintings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two pictures to take the style from."""
+    """Two images to take the style from."""
     folder = tmp_path_factory.mktemp("paintings")
     random = np.random.default_rng(3)
     files = [folder / "red.png", folder / "blue.png"]

@@ -1,1 +1,1 @@
-"""The style network: training, evaluation, export, and the optimisation that it replaces."""
+"""The style network: training, evaluation, export."""

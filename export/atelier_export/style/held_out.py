@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from atelier_export.manifest import sha256
-from atelier_export.pictures import Pixels, center_crop, find_pictures, to_tensor
-from atelier_export.style.settings import split
+from atelier_export.data.images import Pixels, center_crop, find_images, to_tensor
+from atelier_export.data.splits import split
+from atelier_export.publishing.manifest import sha256
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class HeldOut:
         return sha256(self.pixels.tobytes())
 
 
-def held_out_photographs(photographs: Path, every: int, side: int) -> list[HeldOut]:
-    """Every so manieth photograph by name, as the training leaves them out.
+def held_out_images(photographs: Path, every: int, side: int) -> list[HeldOut]:
+    """Every so Nth photograph by name, as the training leaves them out.
 
     Args:
         photographs: Folder or uncompressed tar archive.
@@ -45,10 +45,8 @@ def held_out_photographs(photographs: Path, every: int, side: int) -> list[HeldO
 
     Raises:
         FileNotFoundError: `photographs` does not exist.
-        ValueError: It holds no picture, or fewer than `every`.
+        ValueError: It holds no image, or fewer than `every`.
     """
-    pictures = find_pictures(photographs)
-    chosen = pictures if every == 1 else split(pictures, every)[1]
-    return [
-        HeldOut(picture.name, np.asarray(center_crop(picture.read(), side))) for picture in chosen
-    ]
+    images = find_images(photographs)
+    chosen = images if every == 1 else split(images, every)[1]
+    return [HeldOut(image.name, np.asarray(center_crop(image.read(), side))) for image in chosen]

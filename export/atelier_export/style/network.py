@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-BLOCKS = ("residual", "bottleneck", "separable")
+BLOCKS = ("residual", "bottleneck")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class StyleNetworkConfig:
         styles: Number of styles S, at least 1.
         patch: Side of the patches that the stem gathers: 1 (a 9×9 convolution at full size, as in
             Johnson et al.), 2 or 4.
-        channels: Channels behind the stem, then at each halved resolution.
+        channels: Channels after the stem, then at each halved resolution.
         blocks: Blocks at each of these resolutions, on the way back from the coarsest.
         block: Their kind, one of `BLOCKS`.
     """
@@ -51,8 +51,8 @@ class StyleNetworkConfig:
             raise ValueError(f"channels must be numbers from 2 up, not {self.channels}")
         if self.stride > 8:
             raise ValueError(
-                f"patches of {self.patch} and {len(self.channels)} resolutions reduce a picture "
-                f"by {self.stride}; pictures of 16 pixels bear 8 at most"
+                f"patches of {self.patch} and {len(self.channels)} resolutions reduce an image "
+                f"by {self.stride}; a 16-pixel image allows a stride of 8 at most"
             )
         if len(self.blocks) != len(self.channels) or min(self.blocks) < 0:
             raise ValueError(
@@ -64,7 +64,7 @@ class StyleNetworkConfig:
 
     @property
     def stride(self) -> int:
-        """Pixels of the picture to one of the coarsest resolution."""
+        """Pixels of the image to one of the coarsest resolution."""
         return self.patch << (len(self.channels) - 1)
 
 
@@ -84,7 +84,7 @@ class ConditionalInstanceNorm(nn.Module):
         self.shift = nn.Parameter(torch.zeros(styles, channels))
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Normalises `x` (B, C, H, W) per picture and channel; `style` is (B, S)."""
+        """Normalises `x` (B, C, H, W) per image and channel; `style` is (B, S)."""
         with torch.autocast(x.device.type, enabled=False):
             normalised = F.instance_norm(x.float(), eps=self.EPSILON)
             scale = (style.float() @ self.scale)[:, :, None, None]  # (B, C, 1, 1)
@@ -96,11 +96,11 @@ class StyledConv(nn.Module):
     """Reflection padding, convolution, conditional instance normalisation; size kept or halved."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, styles: int, stride: int = 1, groups: int = 1
+        self, inputs: int, outputs: int, kernel: int, styles: int, stride: int = 1
     ) -> None:
         super().__init__()
         # The normalisation subtracts the mean, so a bias would have no effect.
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, bias=False)
         self.norm = ConditionalInstanceNorm(outputs, styles)
         self.padding = [kernel // 2] * 4
 
@@ -123,22 +123,19 @@ class Block(nn.Module):
 
     - residual: two 3×3 convolutions (Johnson et al. 2016).
     - bottleneck: 1×1 to half the channels, 3×3, 1×1 back (He et al. 2016, arXiv:1512.03385).
-    - separable: 1×1 to twice the channels, 5×5 for each channel alone, 1×1 back (Sandler et al.
-      2018, arXiv:1801.04381, with less expansion and a wider kernel).
     """
 
     def __init__(self, kind: str, channels: int, styles: int) -> None:
         super().__init__()
-        half, twice = channels // 2, 2 * channels
+        half = channels // 2
         layers = {
-            "residual": ((channels, 3, 1), (channels, 3, 1)),
-            "bottleneck": ((half, 1, 1), (half, 3, 1), (channels, 1, 1)),
-            "separable": ((twice, 1, 1), (twice, 5, twice), (channels, 1, 1)),
+            "residual": ((channels, 3), (channels, 3)),
+            "bottleneck": ((half, 1), (half, 3), (channels, 1)),
         }[kind]
         convs = []
         inputs = channels
-        for outputs, kernel, groups in layers:
-            convs.append(StyledConv(inputs, outputs, kernel, styles, groups=groups))
+        for outputs, kernel in layers:
+            convs.append(StyledConv(inputs, outputs, kernel, styles))
             inputs = outputs
         # Each block begins as the identity (Goyal et al. 2017, section 5.1): the photograph gets
         # through from the first step, and no bright blotches grow where nothing else does.
@@ -195,7 +192,7 @@ class UpsampledHead(nn.Module):
 
 
 class StyleNetwork(nn.Module):
-    """Repaints pictures in a style, or in a mixture of styles, more or less strongly.
+    """Repaints images in a style, or in a mixture of styles, more or less strongly.
 
     The weights of the styles add up to the strength. What they lack to 1 is the photograph: it has
     a scale and a shift of its own in each normalisation, the first row, as if it were a style, and

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from atelier_export.manifest import Manifest, sha256
-from atelier_export.onnx_runtime import cpu_session
-from atelier_export.pictures import Pixels
-from atelier_export.publish import MANIFEST, versions
+from atelier_export.data.images import Pixels
+from atelier_export.onnx_graph.runtime import cpu_session
+from atelier_export.publishing.manifest import Manifest, sha256
+from atelier_export.publishing.repository import MANIFEST, versions
 
 
 class StyleGraph:

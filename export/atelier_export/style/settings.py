@@ -1,108 +1,135 @@
-"""The settings of a training of the style network, and the photographs that it keeps apart."""
+"""The settings of trainings of the style network, and what they read."""
 
-import math
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from atelier_export.pictures import Picture
-from atelier_export.style.networks import NETWORKS
+from atelier_export.losses.vgg import WEIGHTS as VGG
+from atelier_export.losses.weights import LossWeights
+from atelier_export.settings import Settings, setting
+from atelier_export.style.architectures import ARCHITECTURES
 
-WARM_UP = 100
-"""Steps in which the learning rate rises from zero, where there are so many."""
-DECAY = 0.25
-"""Share of the steps, the last ones, in which it falls to zero."""
-
-_LEAST = {
-    "steps": 1, "batch": 1, "side": 16, "margin": 0, "crops": 1, "style_side": 16,
-    "content_weight": 0, "style_weight": 0, "variation_weight": 0, "calm_weight": 0, "varied": 0,
-    "learning_rate": 0, "style_learning_rate": 0, "gradient_norm": 0, "held_out": 2, "seed": 0,
+IMAGES: dict[str, Any] = {
+    "help": "Folder or uncompressed tar archive of photographs.", "path": "either",
+}  # fmt: skip
+PAINTINGS: dict[str, Any] = {
+    "help": "Folder with the painting of every style, named like it.", "path": "folder",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class StyleTraining:
-    """The settings of a training; each has an effect on the weights.
+class StyleData(Settings):
+    """What the training of a network reads.
 
     Attributes:
+        images: Folder or uncompressed tar archive of photographs.
+        paintings: Folder of paintings; a file's name without suffix names its style.
+        vgg: Weights of the loss network, see `VGG19.load`.
+        styles: Only these styles, in this order; without any, all by name.
+    """
+
+    images: Path = setting(**IMAGES)
+    paintings: Path = setting(**PAINTINGS)
+    vgg: Path = setting(**VGG)
+    styles: tuple[str, ...] = setting(
+        (), "Only these styles, in this order.  [default: all]", metavar="NAME,…"
+    )
+
+
+@dataclass(frozen=True)
+class AddedStyleData(Settings):
+    """What the training of one more style reads.
+
+    Attributes:
+        painting: The style's painting; the file's name without suffix names the style.
+        images: Folder or uncompressed tar archive of photographs.
+        vgg: Weights of the loss network, those that the network was trained with.
+        checkpoint: The network that learns the style.
+    """
+
+    painting: Path = setting(help="The painting.", path="file", positional=True)
+    images: Path = setting(**IMAGES)
+    vgg: Path = setting(**VGG)
+    checkpoint: Path = setting(
+        Path("export/checkpoints/style/style.safetensors"),
+        "The network that learns the style.",
+        path="new_file",
+    )
+
+
+@dataclass(frozen=True)
+class StyleSettings(LossWeights):
+    """The settings of a training; each has an effect on the weights.
+
+    The loss is looked at in squares of `side` pixels. The network sees `margin` pixels around them:
+    so it cannot tell where the loss network pads with zeros, and paints no frame there. The content
+    of the crops is computed once and kept, some 0.6 MB each for a side of 192.
+
+    Attributes:
+        stability_weight: Weight of the difference that a small move and a little noise make.
         steps: Updates of the weights.
-        batch: Photographs an update, each with a style drawn at random.
-        side: Side in pixels of the squares on which the loss looks, a multiple of 8.
-        margin: Pixels that the network sees around them: so it cannot tell where the loss network
-            pads with zeros, and paints no frame there.
-        crops: Number of different crops; their content is computed once and kept, some
-            0.6 MB each for a side of 192.
+        batch: Images an update, each with a style drawn at random.
+        side: Side of the loss crop in pixels.
+        margin: Pixels that the network sees around it.
+        crops: Number of different crops.
         style_side: Shorter side of the paintings in pixels: the scale of the strokes.
-        content_weight: Weight a of the content distance.
-        style_weight: Weight b of the style distance, at full strength.
-        variation_weight: Weight c of the total variation.
-        calm_weight: Weight d of the difference that a small move and a little noise make.
-        varied: Share of the photographs painted at a strength other than 1, less than all.
-        learning_rate: Adam's step for the convolutions, see `pace`.
+        strength_jitter: Share of the images painted at a strength other than 1, less than all.
+        learning_rate: Adam's highest step for the convolutions, see `trapezoid`.
         style_learning_rate: The same for the scales and shifts, which alone tell styles apart and
-            each of which learns from a share of the photographs only.
+            each of which learns from a share of the images only.
         gradient_norm: Norm to which gradients are clipped.
-        held_out: Every so manieth photograph, by name, is kept for the evaluation.
-        network: Name of the network's shape, one of `NETWORKS`.
+        held_out: Every Nth image, by name, is kept for the evaluation.
         seed: Seed of weights, crops, styles, strengths and moves. The noise depends on the step
             alone.
     """
 
-    steps: int = 12000
-    batch: int = 2
-    side: int = 192
-    margin: int = 16
-    crops: int = 2000
-    style_side: int = 384
-    content_weight: float = 1.0
-    style_weight: float = 5.0
-    variation_weight: float = 0.2
-    calm_weight: float = 2.0
-    varied: float = 0.25
-    learning_rate: float = 1e-3
-    style_learning_rate: float = 5e-3
-    gradient_norm: float = 1.0
-    held_out: int = 20
-    network: str = "eighth"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuses what cannot be trained; raises ValueError."""
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= least):
-                raise ValueError(f"{name} must be a finite number from {least} up, not {value}")
-        if self.varied >= 1:
-            raise ValueError(f"varied must be less than 1, not {self.varied}")
-        if self.side % 8:
-            raise ValueError(f"the side must be a multiple of 8, not {self.side}")
-        if self.network not in NETWORKS:
-            raise ValueError(f"there is no network {self.network!r}, only {', '.join(NETWORKS)}")
-
-    def pace(self, step: int) -> float:
-        """The learning rate of a step, as a share of the highest.
-
-        It rises, stays and falls (Hu et al. 2024, "MiniCPM", arXiv:2404.06395, section 4). So a
-        training that has not begun to fall can be made longer without a loss.
-        """
-        rise = (step + 1) / min(WARM_UP, DECAY * self.steps)
-        fall = (self.steps - step) / (DECAY * self.steps)
-        return min(1, rise, fall)
+    stability_weight: float = setting(
+        2.0, "Weight of the temporal stability: the same strokes from frame to frame.", minimum=0
+    )
+    steps: int = setting(
+        12000, "Updates of the weights; a run can be made longer, best before its last quarter.",
+        minimum=1,
+    )  # fmt: skip
+    batch: int = setting(2, "Images an update.", minimum=1)
+    side: int = setting(192, "Side of the loss crop in pixels.", minimum=16, multiple_of=8)
+    margin: int = setting(16, "Pixels that the network sees around the loss crop.", minimum=0)
+    crops: int = setting(
+        2000, "Number of different crops; give more than there are images.", minimum=1
+    )
+    style_side: int = setting(
+        384, "Shorter side of the paintings in pixels: the scale of the strokes.", minimum=16
+    )
+    strength_jitter: float = setting(
+        0.25, "Share of the images painted at strengths other than 1.",
+        minimum=0, maximum=1, open_maximum=True,
+    )  # fmt: skip
+    learning_rate: float = setting(1e-3, "Adam's highest step for the convolutions.", minimum=0)
+    style_learning_rate: float = setting(
+        5e-3, "Adam's highest step for the scales and shifts of the styles.", minimum=0
+    )
+    gradient_norm: float = setting(1.0, "Norm to which gradients are clipped.", minimum=0)
+    held_out: int = setting(20, "Every Nth image, by name, is kept for the evaluation.", minimum=2)
+    seed: int = setting(0, "Seed of weights, crops, styles, strengths and moves.", minimum=0)
 
     @property
-    def farthest_move(self) -> int:
+    def max_move(self) -> int:
         """Pixels by which the second view of a crop is moved at most, down and to the right."""
-        return 8 if self.calm_weight else 0
+        return 8 if self.stability_weight else 0
 
 
-def split(photographs: list[Picture], held_out: int) -> tuple[list[Picture], list[Picture]]:
-    """Photographs to train on, and every `held_out`th to evaluate on.
+@dataclass(frozen=True)
+class NewStyleSettings(StyleSettings):
+    """The settings of the training of a new network.
 
-    Raises:
-        ValueError: Too few photographs for both.
+    Attributes:
+        network: Name of the network's architecture.
     """
-    if held_out < 2 or len(photographs) < held_out:
-        raise ValueError(
-            f"{len(photographs)} photographs cannot be split with every {held_out}th held out; "
-            "give more photographs or a smaller number from 2 up"
-        )
-    training = [photograph for place, photograph in enumerate(photographs, 1) if place % held_out]
-    return training, photographs[held_out - 1 :: held_out]
+
+    network: str = setting("eighth", "The network's architecture.", allowed=tuple(ARCHITECTURES))
+
+
+@dataclass(frozen=True)
+class AddedStyleSettings(StyleSettings):
+    """The settings of the training of one more style; the network's architecture stays."""
+
+    steps: int = setting(1000, "Updates of the weights; a run can be made longer.", minimum=1)

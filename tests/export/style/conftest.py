@@ -1,6 +1,6 @@
 import pytest
 
-from atelier_export.manifest import Manifest
+from atelier_export.publishing.manifest import Manifest
 from fakes.style_network import IN_TWO_STYLES, style_graph
 
 

@@ -17,17 +17,20 @@ from click.testing import CliRunner
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from atelier_export.export_commands import export
-from atelier_export.style import export as export_module
-from atelier_export.style import parity
+from atelier_export.commands.groups import export
+from atelier_export.data.synthetic import synthetic_image
+from atelier_export.onnx_graph.export import check_readable, export_graph
+from atelier_export.onnx_graph.parity import measure_parity
+from atelier_export.publishing import publish as publish_module
+from atelier_export.publishing.errors import ParityError
+from atelier_export.style import serving as serving_module
 from atelier_export.style.checkpoint import (
     StyleCheckpoint,
     load_style_checkpoint,
     save_style_checkpoint,
 )
-from atelier_export.style.graph import check_readable, style_graph
 from atelier_export.style.network import ConditionalInstanceNorm, StyleNetwork, StyleNetworkConfig
-from atelier_export.style.parity import ParityError, measure_parity, photograph_like, style_mixtures
+from atelier_export.style.serving import PARITY_SIZES, style_graph, style_mixtures
 
 SIZES = ((16, 16), (17, 31), (63, 48), (130, 190))
 
@@ -55,7 +58,7 @@ def network(checkpoint_file: Path) -> StyleNetwork:
 def exports(checkpoint_file, network, tmp_path_factory) -> tuple[Path, bytes]:
     """A repository that the command wrote in a process of its own, and a graph made in this one."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    command = "from atelier_export.export_commands import export; export()"
+    command = "from atelier_export.commands.groups import export; export()"
     arguments = ["style", "--checkpoint", checkpoint_file, "--model-repository", "repository"]
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", command, *arguments],
@@ -64,7 +67,7 @@ def exports(checkpoint_file, network, tmp_path_factory) -> tuple[Path, bytes]:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        graph = style_graph(network)
+        graph = export_graph(style_graph(network))
         output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert errors == ""
@@ -155,21 +158,23 @@ def test_pictures_come_back_in_their_size_and_a_batch_is_as_its_pictures_alone(g
 
 
 def test_parity_is_measured_at_every_size_batch_and_style(network, graph):
-    cases = measure_parity(network, graph, SIZES)
-    measured = [(case.height, case.width, case.batch) for case in cases]
-    assert set(measured) == {(*size, batch) for size in SIZES for batch in (1, 2, 3)}
-    assert max(case.largest_difference for case in cases) <= 1
-    assert max(case.differing for case in cases) < 0.05
+    cases = measure_parity(style_graph(network, SIZES), graph)
+    measured = {case.inputs["image"] for case in cases}
+    assert measured == {f"{n}×{h}×{w}×3" for h, w in SIZES for n in (1, 2, 3)}
+    assert max(case.outputs["stylized"].largest_difference for case in cases) <= 1
+    assert max(case.outputs["stylized"].differing for case in cases) < 0.05
     mixtures = style_mixtures(3)
     assert [round(mixture.sum().item(), 6) for mixture in mixtures] == [1, 1, 1, 1, 1, 0, 0.5, 2]
-    assert sum(case.batch for case in cases if case.height == 16) >= len(mixtures)
+    assert sum(
+        int(case.inputs["image"][0]) for case in cases if "×16×16×" in case.inputs["image"]
+    ) >= len(mixtures)
 
 
 def test_pictures_for_parity_are_like_photographs():
-    picture = photograph_like(65, 130, torch.Generator().manual_seed(1))
-    assert picture.shape == (1, 65, 130, 3)
-    assert picture.dtype == torch.uint8
-    values = picture.float()
+    image = synthetic_image(65, 130, torch.Generator().manual_seed(1))
+    assert image.shape == (1, 65, 130, 3)
+    assert image.dtype == torch.uint8
+    values = image.float()
     assert values.amin() < 10
     assert values.amax() > 245
     steps = (values[:, 1:] - values[:, :-1]).abs().mean()
@@ -188,8 +193,8 @@ def perturbed(graph: bytes, share: float) -> bytes:
 
 
 def test_another_picture_is_no_parity(network, graph):
-    with pytest.raises(ParityError, match=r"differs from PyTorch by \d+ of 255 in a batch of"):
-        measure_parity(network, perturbed(graph, 0.5), SIZES)
+    with pytest.raises(ParityError, match=r"stylized from ONNX Runtime differs .* by \d+ \(in"):
+        measure_parity(style_graph(network, SIZES), perturbed(graph, 0.5))
 
 
 def test_a_graph_that_takes_no_strength_above_1_is_no_parity(network, graph):
@@ -200,8 +205,8 @@ def test_a_graph_that_takes_no_strength_above_1_is_no_parity(network, graph):
         model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(bound), name))
     clip = onnx.helper.make_node("Clip", ["style", "least", "most"], ["clipped"])
     model.graph.node.insert(0, clip)
-    with pytest.raises(ParityError, match="differs from PyTorch"):
-        measure_parity(network, model.SerializeToString(), SIZES)
+    with pytest.raises(ParityError, match="differs from PyTorch's"):
+        measure_parity(style_graph(network, SIZES), model.SerializeToString())
 
 
 def test_a_picture_of_another_size_is_no_parity(network, graph):
@@ -210,8 +215,8 @@ def test_a_picture_of_another_size_is_no_parity(network, graph):
     transpose.op_type = "Identity"
     del transpose.attribute[:]
     model.graph.output[0].type.tensor_type.ClearField("shape")
-    with pytest.raises(ParityError, match="came back from ONNX Runtime as"):
-        measure_parity(network, model.SerializeToString(), SIZES)
+    with pytest.raises(ParityError, match="the shape of stylized is"):
+        measure_parity(style_graph(network, SIZES), model.SerializeToString())
 
 
 def test_the_repository_holds_model_configuration_and_manifest(repository, checkpoint_file):
@@ -244,22 +249,18 @@ def test_the_repository_holds_model_configuration_and_manifest(repository, check
     }
     assert manifest["styles"] == ["red", "green", "blue"]
     assert manifest["measured"]["tools"]["onnxruntime"] == onnxruntime.__version__
-    assert manifest["measured"]["parity_with_pytorch"]["largest_difference"] <= 1
-    assert {
-        (case["height"], case["width"])
-        for case in manifest["measured"]["parity_with_pytorch"]["batches"]
-    } == set(parity.SIZES)
+    assert manifest["measured"]["parity_with_pytorch"]["largest_difference"]["stylized"] <= 1
+    cases = manifest["measured"]["parity_with_pytorch"]["batches"]
+    assert {case["inputs"]["image"] for case in cases} == {
+        f"{n}×{h}×{w}×3" for h, w in PARITY_SIZES for n in (1, 2, 3)
+    }
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, graph: bytes) -> pytest.MonkeyPatch:
     """The graph is there already, and small sizes are enough."""
-    monkeypatch.setattr(export_module, "style_graph", lambda network: graph)
-    monkeypatch.setattr(
-        export_module,
-        "measure_parity",
-        lambda network, graph: measure_parity(network, graph, SIZES),
-    )
+    monkeypatch.setattr(publish_module, "export_graph", lambda _: graph)
+    monkeypatch.setattr(serving_module, "style_graph", lambda network: style_graph(network, SIZES))
     return monkeypatch
 
 
@@ -282,7 +283,7 @@ def test_the_distribution_for_the_gpu_has_onnx_runtime_too(quick, checkpoint_fil
         assert tool != "onnxruntime", "it is called onnxruntime-gpu there"
         return "1"
 
-    quick.setattr(export_module, "installed_version", installed)
+    quick.setattr(publish_module, "installed_version", installed)
     result = run("--checkpoint", checkpoint_file, "--model-repository", tmp_path / "repository")
     assert result.exit_code == 0, result.exception
 
@@ -296,10 +297,10 @@ def test_the_version_can_be_chosen(quick, checkpoint_file, tmp_path):
 
 
 def test_without_parity_nothing_is_published(quick, graph, checkpoint_file, tmp_path):
-    quick.setattr(export_module, "style_graph", lambda network: perturbed(graph, 0.5))
+    quick.setattr(publish_module, "export_graph", lambda _: perturbed(graph, 0.5))
     result = run("--checkpoint", checkpoint_file, "--model-repository", tmp_path / "repository")
     assert result.exit_code == 1
-    assert "Error: ONNX Runtime differs from PyTorch by" in result.output
+    assert "Error: stylized from ONNX Runtime differs from PyTorch's by" in result.output
     assert not list((tmp_path / "repository").iterdir())
 
 
@@ -318,7 +319,7 @@ def hook(event, arguments):
     if event == "import" and arguments[0] == "onnxruntime":
         seen.append(os.environ.get("ORT_DISABLE_TELEMETRY"))
 sys.addaudithook(hook)
-import atelier_export.onnx_runtime
+import atelier_export.onnx_graph.runtime
 print(seen)
 """
     environment = {key: os.environ[key] for key in os.environ if key != "ORT_DISABLE_TELEMETRY"}
@@ -329,10 +330,10 @@ print(seen)
 
 
 def test_one_module_alone_imports_onnx_runtime():
-    files = Path(export_module.__file__).parents[1].rglob("*.py")
+    files = Path(publish_module.__file__).parents[1].rglob("*.py")
     importing = {
         file.name
         for file in files
         if re.search(r"^\s*(import|from) onnxruntime", file.read_text(), re.MULTILINE)
     }
-    assert importing == {"onnx_runtime.py"}
+    assert importing == {"runtime.py"}

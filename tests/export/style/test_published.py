@@ -10,9 +10,9 @@ def test_the_newest_version_is_measured(publish, tmp_path):
     (tmp_path / "style" / "11").mkdir()  # holds no model
     network = PublishedStyle(tmp_path)
     assert network.version == 10
-    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
-    np.testing.assert_array_equal(network.paint(picture, "red"), picture)
-    np.testing.assert_array_equal(network.paint(picture, "blue"), 255 - picture)
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    np.testing.assert_array_equal(network.paint(image, "red"), image)
+    np.testing.assert_array_equal(network.paint(image, "blue"), 255 - image)
 
 
 def test_repositories_that_cannot_be_measured(publish, tmp_path):

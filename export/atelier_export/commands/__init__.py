@@ -1,0 +1,1 @@
+"""The command line of this room, made from families and settings."""

@@ -1,0 +1,1 @@
+"""Images from folders and archives, crops, splits."""

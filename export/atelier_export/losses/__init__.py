@@ -1,0 +1,1 @@
+"""The perceptual loss: VGG-19, content, Gram matrices, total variation."""

@@ -1,0 +1,1 @@
+"""ONNX graphs: export, parity with PyTorch, ONNX Runtime, cost."""

@@ -1,0 +1,95 @@
+"""Whether ONNX Runtime computes what PyTorch computes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from atelier_export.onnx_graph.runtime import cpu_session
+from atelier_export.publishing.errors import ParityError
+from atelier_export.publishing.served_model import Graph
+
+
+@dataclass(frozen=True)
+class OutputParity:
+    """What was measured for one output of one batch.
+
+    Attributes:
+        largest_difference: Between two values, in the output's own units.
+        differing: Share of the places (all axes but the last: pixels, rows) that differ, 0..1.
+    """
+
+    largest_difference: float
+    differing: float
+
+
+@dataclass(frozen=True)
+class ParityCase:
+    """What was measured for one batch: the inputs' shapes (1×16×16×3), and each output, by name."""
+
+    inputs: dict[str, str]
+    outputs: dict[str, OutputParity]
+
+
+def measure_parity(graph: Graph, content: bytes) -> list[ParityCase]:
+    """Compares an exported graph in ONNX Runtime with its reference in PyTorch, on the CPU.
+
+    Args:
+        graph: What was exported, and on which batches to compare.
+        content: The ONNX model that `export_graph` made of it.
+
+    Raises:
+        ParityError: A value differs by more than the output's tolerance, or a shape differs.
+        ValueError: ONNX Runtime refuses the graph.
+    """
+    session = cpu_session(content)
+    reference = graph.reference.eval()
+    cases = []
+    for inputs in graph.parity_batches():
+        expected = _run(reference, tuple(inputs.values()))
+        served = session.run(
+            list(graph.outputs), {name: tensor.numpy() for name, tensor in inputs.items()}
+        )
+        shapes = {name: "×".join(map(str, tensor.shape)) for name, tensor in inputs.items()}
+        outputs = {}
+        for name, theirs, ours in zip(graph.outputs, expected, served, strict=True):
+            if ours.shape != theirs.shape:
+                raise ParityError(
+                    f"the shape of {name} is {ours.shape} from ONNX Runtime and {theirs.shape} "
+                    f"from PyTorch, for inputs {_described(shapes)}"
+                )
+            outputs[name] = _compare(theirs, ours)
+            _check(name, outputs[name], graph.outputs[name].tolerance, shapes)
+        cases.append(ParityCase(shapes, outputs))
+    return cases
+
+
+def _run(network: nn.Module, inputs: tuple[Tensor, ...]) -> list[NDArray[Any]]:
+    with torch.inference_mode():
+        outputs = network(*inputs)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    return [output.numpy() for output in outputs]
+
+
+def _compare(expected: NDArray[Any], served: NDArray[Any]) -> OutputParity:
+    difference = np.abs(served.astype(np.float64) - expected.astype(np.float64))
+    return OutputParity(
+        float(difference.max()), round(float((difference.max(axis=-1) > 0).mean()), 6)
+    )
+
+
+def _check(name: str, measured: OutputParity, tolerance: float, shapes: dict[str, str]) -> None:
+    # Written so that nan is refused too.
+    if not measured.largest_difference <= tolerance:
+        raise ParityError(
+            f"{name} from ONNX Runtime differs from PyTorch's by {measured.largest_difference:g} "
+            f"(in {measured.differing:.1%} of its places) for inputs {_described(shapes)}; at most "
+            f"{tolerance:g} is allowed"
+        )
+
+
+def _described(shapes: dict[str, str]) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in shapes.items())

@@ -1,0 +1,118 @@
+"""From a checkpoint to the model repository: graphs, parity with PyTorch, manifests."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+from atelier_export.onnx_graph.export import export_graph
+from atelier_export.onnx_graph.parity import ParityCase, measure_parity
+from atelier_export.onnx_graph.runtime import RUNTIME
+from atelier_export.publishing.manifest import Manifest, fingerprints, sha256
+from atelier_export.publishing.repository import CONFIG, ModelFolder, Publication, RepositoryWriter
+from atelier_export.publishing.served_model import ServedModel
+
+MODEL = "model.onnx"
+TOOLS = ("torch", "onnx", "onnxscript")
+
+
+def publish(
+    models: Sequence[ServedModel],
+    checkpoint: Path,
+    repository: Path,
+    version: int | None = None,
+    report: Callable[[str], None] = lambda _line: None,
+) -> Publication:
+    """Publishes what a family serves from one checkpoint, all of its models or none.
+
+    Args:
+        models: What is served.
+        checkpoint: The file that they were made from, for the manifests.
+        repository: The model repository; it is created where there is none.
+        version: The version's number in every model; without it, the one after the newest.
+        report: Called with what happens, a line at a time.
+
+    Raises:
+        OSError: A file cannot be read or written.
+        ValueError: A graph cannot be exported or run.
+        ParityError: ONNX Runtime does not compute what PyTorch does; nothing was published.
+        PublishError: The repository cannot take it; nothing was published.
+    """
+    with RepositoryWriter(repository) as writer:
+        files: dict[str, dict[str, bytes]] = {}
+        parity: dict[str, list[ParityCase]] = {}
+        for model in models:
+            files[model.name] = dict(model.version_files)
+            if model.graph is None:
+                continue
+            report(f"exporting {checkpoint} as {model.name}")
+            content = export_graph(model.graph)
+            report(f"comparing ONNX Runtime with PyTorch ({len(content) / 1e6:.1f} MB of graph)")
+            parity[model.name] = measure_parity(model.graph, content)
+            report(_summary(parity[model.name]))
+            files[model.name][MODEL] = content
+        marks = {model.name: _fingerprints(model, files[model.name]) for model in models}
+        folders = [
+            ModelFolder(
+                model.name,
+                {CONFIG: model.config.encode(), **model.model_files},
+                files[model.name],
+                _manifest(model, marks, checkpoint, parity.get(model.name)),
+            )
+            for model in models
+        ]
+        return writer.publish(folders, version)
+
+
+def _fingerprints(model: ServedModel, version_files: dict[str, bytes]) -> dict[str, Any]:
+    # The model's own files are not the version's: here are those that the version was published
+    # with, and that are in force while the version is the newest.
+    own = {CONFIG: model.config.encode(), **model.model_files}
+    return fingerprints({**version_files, **{f"../{name}": own[name] for name in own}})
+
+
+def _manifest(
+    model: ServedModel,
+    marks: dict[str, dict[str, Any]],
+    checkpoint: Path,
+    parity: list[ParityCase] | None,
+) -> Manifest:
+    others = {name: files for name, files in marks.items() if name != model.name}
+    provenance: dict[str, Any] = {
+        "model": model.name,
+        "files": marks[model.name],
+        "checkpoint": {"file": checkpoint.name, "sha256": sha256(checkpoint.read_bytes())},
+        # Lists in place of tuples, as they come back from JSON.
+        **json.loads(json.dumps(dict(model.provenance))),
+        **({"published_with": others} if others else {}),
+    }
+    # ONNX Runtime speaks for itself: its distribution is called otherwise where there is a GPU.
+    tools = {**{tool: installed_version(tool) for tool in TOOLS}, "onnxruntime": RUNTIME}
+    measured: dict[str, Any] = {"tools": tools}
+    if parity is not None:
+        measured["parity_with_pytorch"] = {
+            "largest_difference": largest_differences(parity),
+            "batches": [asdict(case) for case in parity],
+        }
+    return Manifest(provenance, measured)
+
+
+def largest_differences(parity: Sequence[ParityCase]) -> dict[str, float]:
+    """The largest difference of each output over all batches."""
+    return {
+        name: max(case.outputs[name].largest_difference for case in parity)
+        for name in parity[0].outputs
+    }
+
+
+def _summary(parity: Sequence[ParityCase]) -> str:
+    differing = {
+        name: max(case.outputs[name].differing for case in parity) for name in parity[0].outputs
+    }
+    outputs = ", ".join(
+        f"{name} differs by at most {largest:.3g}, in at most {differing[name]:.3%} of its places"
+        for name, largest in largest_differences(parity).items()
+    )
+    return f"{len(parity)} batches: {outputs}"

@@ -1,0 +1,271 @@
+"""Publishing into a Triton model repository: a model's folder changes as a whole or not at all.
+
+A new version and the configuration that belongs to it must appear together, so the model's whole
+new folder is built first and then swapped with the old one in a single step of the file system.
+It is built beside the repository, since Triton takes every folder in it for a model. Whatever
+kills the export, the repository holds the old folder or the new one.
+
+Models that belong together (an encoder and its decoder) are built all before the first is swapped
+in. If one cannot be, those before it are swapped back; if the export is killed between two of them,
+the next export finds the journal beside the folders that are still to be swapped, and does that.
+"""
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from atelier_export.files.atomic_write import atomic_write
+from atelier_export.files.folder_lock import folder_lock
+from atelier_export.publishing.errors import PublishError
+from atelier_export.publishing.manifest import Manifest
+
+CONFIG = "config.pbtxt"
+MANIFEST = "manifest.json"
+JOURNAL = "journal.json"
+"""Lists, in the staging folder, models that are all built and about to be swapped in."""
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A new version of a model, ready to be published.
+
+    Attributes:
+        name: The model's name.
+        model_files: Files of the model's own folder by name, config.pbtxt among them.
+        version_files: Files of the version's folder by name, beside the manifest.
+        manifest: Where the files come from.
+    """
+
+    name: str
+    model_files: Mapping[str, bytes]
+    version_files: Mapping[str, bytes]
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Where models were published.
+
+    Attributes:
+        folders: The folders of the version, one a model.
+        version: Its number.
+        is_new: False if the repository served exactly this before, and nothing was changed.
+    """
+
+    folders: tuple[Path, ...]
+    version: int
+    is_new: bool
+
+
+class RepositoryWriter:
+    """The right to publish into one repository, for one process at a time.
+
+    ```python
+    with RepositoryWriter(Path("model_repository")) as writer:
+        writer.publish([ModelFolder("style", {"config.pbtxt": config}, files, manifest)])
+    ```
+
+    Entering creates the repository where there is none, and removes what a killed export left
+    beside it.
+
+    Raises:
+        PublishError: On entering, if another process is publishing, or if the file system does not
+            allow it.
+    """
+
+    def __init__(self, repository: Path) -> None:
+        self._repository = repository.resolve()
+        self._staging = self._repository.with_name(f".{self._repository.name}.staging")
+
+    def __enter__(self) -> Self:
+        """Locks the repository; the lock ends with the process at the latest."""
+        self._repository.mkdir(parents=True, exist_ok=True)
+        if self._repository.stat().st_dev != self._repository.parent.stat().st_dev:
+            raise PublishError(
+                f"{self._repository} is the root of a file system, so that nothing can be swapped "
+                "into it in one step; export into a folder below it or elsewhere, then copy"
+            )
+        refusal = PublishError(
+            f"another export is publishing into {self._repository}; try again when it is done"
+        )
+        with ExitStack() as held:
+            held.enter_context(folder_lock(self._repository, refusal))
+            self._finish_killed()
+            self._clear_staging()
+            self._held = held.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Gives the repository back to others."""
+        with self._held:
+            self._clear_staging()
+
+    def publish(self, models: Sequence[ModelFolder], version: int | None = None) -> Publication:
+        """Adds one version to each of some models, and makes their other files the models'.
+
+        Older versions stay as they are. If the newest version of each is this one already (the same
+        files and provenance), nothing changes.
+
+        Args:
+            models: What is published together.
+            version: The version's number in each of them; without it, the one after the newest.
+
+        Raises:
+            PublishError: The number is taken, or is not the newest, which is what Triton serves;
+                or the file system cannot swap folders.
+        """
+        newest = {each.name: max(versions(self._repository / each.name), default=0)
+                  for each in models}  # fmt: skip
+        last = max(newest.values())
+        if version in (None, last) and all(
+            newest[each.name] == last and _is_same(self._repository / each.name, last, each)
+            for each in models
+        ):
+            return Publication(self._folders(models, last), last, is_new=False)
+        if version is None:
+            version = last + 1
+        elif version <= last:
+            behind = next(name for name, number in newest.items() if number == last)
+            raise PublishError(
+                f"version {version} of {behind} cannot be published: the newest is {last}, "
+                f"versions are never changed, and Triton serves the newest; take {last + 1}"
+            )
+        for each in models:
+            self._stage(each, version)
+        journal = self._staging / JOURNAL
+        with atomic_write(journal) as partial:
+            partial.write_text(json.dumps({each.name: version for each in models}))
+        _sync(self._staging)
+        self._swap_all([each.name for each in models])
+        journal.unlink()
+        return Publication(self._folders(models, version), version, is_new=True)
+
+    def _folders(self, models: Sequence[ModelFolder], version: int) -> tuple[Path, ...]:
+        return tuple(self._repository / each.name / str(version) for each in models)
+
+    def _stage(self, model: ModelFolder, version: int) -> None:
+        folder, staged = self._repository / model.name, self._staging / model.name
+        if folder.exists():
+            shutil.copytree(folder, staged, symlinks=True, copy_function=_link_or_copy)
+        (staged / str(version)).mkdir(parents=True)
+        for name, content in {**model.version_files, MANIFEST: model.manifest.to_json()}.items():
+            _write(staged / str(version) / name, content)
+        for name, content in model.model_files.items():
+            # What is there shares its content with the repository's file.
+            (staged / name).unlink(missing_ok=True)
+            _write(staged / name, content)
+        _sync(staged / str(version))
+        _sync(staged)
+
+    def _swap_all(self, names: Sequence[str]) -> None:
+        """Swaps staged folders in; if one cannot be, those before it are swapped back."""
+        swapped: list[tuple[str, bool]] = []
+        try:
+            for name in names:
+                existed = (self._repository / name).exists()
+                _swap_in(self._staging / name, self._repository / name)
+                swapped.append((name, existed))
+        except BaseException:
+            for name, existed in reversed(swapped):
+                if existed:
+                    _exchange(self._staging / name, self._repository / name)
+                else:
+                    (self._repository / name).rename(self._staging / name)
+            (self._staging / JOURNAL).unlink(missing_ok=True)
+            raise
+        _sync(self._repository)
+
+    def _finish_killed(self) -> None:
+        """Swaps in what a killed export had built for all of its models and not swapped yet."""
+        journal = self._staging / JOURNAL
+        if journal.exists():
+            staged: dict[str, int] = json.loads(journal.read_text())
+            self._swap_all(
+                [name for name, version in staged.items()
+                 if not (self._repository / name / str(version) / MANIFEST).exists()]
+            )  # fmt: skip
+
+    def _clear_staging(self) -> None:
+        if self._staging.exists():
+            shutil.rmtree(self._staging)
+
+
+def versions(folder: Path) -> list[int]:
+    """The versions of a model as Triton finds them: the folders whose name is a number."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+
+
+def _is_same(folder: Path, version: int, model: ModelFolder) -> bool:
+    try:
+        published = Manifest.from_json((folder / str(version) / MANIFEST).read_bytes())
+        return (
+            published.provenance == model.manifest.provenance
+            and _holds(folder / str(version), model.version_files)
+            and _holds(folder, model.model_files)
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def _holds(folder: Path, files: Mapping[str, bytes]) -> bool:
+    return all((folder / name).read_bytes() == content for name, content in files.items())
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # not every file system has hard links, nor every user the right to them
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Makes the names in a folder outlast a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _swap_in(staged: Path, folder: Path) -> None:
+    """Puts `staged` in the place of `folder` in one step; what was there is left in `staged`."""
+    try:
+        if folder.exists():
+            _exchange(staged, folder)
+        else:
+            staged.rename(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EXDEV):
+            raise
+        raise PublishError(
+            f"the file system of {folder} cannot swap folders in one step ({error.strerror}); "
+            "export into a local folder, then copy"
+        ) from error
+
+
+def _exchange(first: Path, second: Path) -> None:
+    """Exchanges two folders, see renameat2(2); Python's `os.rename` cannot."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    paths = os.fsencode(first), os.fsencode(second)
+    if libc.renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(second))

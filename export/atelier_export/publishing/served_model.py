@@ -1,0 +1,67 @@
+"""What a family hands over for each model that it serves."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+Inputs = Mapping[str, Tensor]
+"""The tensors of one batch by input name, batch first."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of a graph.
+
+    Attributes:
+        shape: Its dimensions, dynamic ones by name; a name that an input's axis has is that size.
+        tolerance: How far ONNX Runtime may be from PyTorch, in the output's own units.
+    """
+
+    shape: tuple[int | str, ...]
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What becomes the model.onnx of a served model.
+
+    Attributes:
+        module: Computes the outputs, in their order, from the inputs, which its `forward` names.
+        reference: The network as it was trained, with the same inputs and outputs; `module` may
+            compute the same in another way.
+        example: A batch of two to trace the module with. A dynamic size must not be a size that
+            anything else has.
+        dynamic_axes: For each input, the names of its dynamic axes.
+        outputs: The outputs by name.
+        parity_batches: Batches on which ONNX Runtime is compared with the reference.
+    """
+
+    module: nn.Module
+    reference: nn.Module
+    example: Inputs
+    dynamic_axes: Mapping[str, Mapping[int, str]]
+    outputs: Mapping[str, Output]
+    parity_batches: Callable[[], Iterator[Inputs]]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A folder of the model repository.
+
+    Attributes:
+        name: The model's name.
+        config: The text of its config.pbtxt.
+        graph: What is exported to model.onnx; None for an ensemble, which has no file of its own.
+        model_files: Files beside config.pbtxt, such as labels, by name.
+        version_files: Files beside model.onnx, by name.
+        provenance: What the manifest tells about the network, as plain JSON.
+    """
+
+    name: str
+    config: str
+    graph: Graph | None = None
+    model_files: Mapping[str, bytes] = field(default_factory=dict)
+    version_files: Mapping[str, bytes] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)

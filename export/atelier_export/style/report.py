@@ -1,0 +1,101 @@
+"""The figures of an evaluation as Markdown, ready for a model card."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from atelier_export.reports.markdown import plural, table
+
+
+def evaluation_tables(result: dict[str, Any]) -> dict[str, str]:
+    """Tables of what `evaluate_style` returned, each with a line that says what it shows."""
+    tables = {"distances": _distances(result), "stability": _stability(result)}
+    if result["iterations_to_match"]:
+        tables["iterations_to_match"] = _iterations_to_match(result)
+    return tables
+
+
+def _distances(result: dict[str, Any]) -> str:
+    settings = result["settings"]
+    rows = [
+        [name, *(f"{means[term]:.3f}" for term in ("content", "style", "variation", "loss")),
+         f"{means['photograph_style']:.3f}"]
+        for name, means in _with_all(result["distances"])
+    ]  # fmt: skip
+    photographs = plural(len(result["data"]["photographs"]), "held-out photograph")
+    return (
+        f"Mean distances over {photographs}, the middle {settings['side']}×{settings['side']} "
+        f"pixels of each; the sum is {settings['content_weight']:g} × content + "
+        f"{settings['style_weight']:g} × style + {settings['variation_weight']:g} × variation.\n\n"
+        + table(
+            [
+                "style",
+                "content",
+                "style distance",
+                "variation",
+                "sum",
+                "photograph's style distance",
+            ],
+            rows,
+        )
+    )
+
+
+def _iterations_to_match(result: dict[str, Any]) -> str:
+    settings, counted = result["settings"], result["iterations_to_match"]
+    limit = settings["iterations"]
+    photographs = len({row["photograph"] for start in counted.values() for row in start["images"]})
+    names = [name for name, _ in _with_all(next(iter(counted.values())))]
+    rows = [
+        [name, *(_count({**start["styles"], "all": start["all"]}[name], limit)
+                 for start in counted.values())]
+        for name in names
+    ]  # fmt: skip
+    text = (
+        f"L-BFGS iterations of `atelier paint` to the network's sum, median over "
+        f"{plural(photographs, 'photograph')} a style.\n\n"
+        + table(["style", *(f"from {_start(start)}" for start in counted)], rows)
+    )
+    if any(row["iterations"] is None for start in counted.values() for row in start["images"]):
+        text += (
+            f"\n\n>{limit}: the network's sum was not reached within {limit} iterations; in the "
+            "medians it counts as more than any number."
+        )
+    curve = [
+        [str(points[0]["iteration"]),
+         *(f"{point[term]:.3f}" for point in points for term in ("content", "style", "loss"))]
+        for points in zip(*(start["curve"] for start in counted.values()), strict=True)
+    ]  # fmt: skip
+    headings = [
+        f"{term}, from {_start(start)}"
+        for start in counted
+        for term in ("content", "style distance", "sum")
+    ]
+    return f"{text}\n\nThe same optimisation's means on its way.\n\n" + table(
+        ["iterations", *headings], curve
+    )
+
+
+def _stability(result: dict[str, Any]) -> str:
+    stability, settings = result["stability"], result["settings"]
+    rows = [
+        [name, f"{means['moved']:.2f}", f"{means['noise']:.2f}"]
+        for name, means in [*_with_all(stability), ("the photographs", stability["photographs"])]
+    ]
+    return (
+        "Mean absolute differences of the painting, in levels of 255, when the photograph moves "
+        "down and right by a pixel (compared where it has moved to, without "
+        f"{settings['border']} pixels at the edge) and when its values change by noise of "
+        f"±{settings['noise']}.\n\n" + table(["style", "moved", "noise"], rows)
+    )
+
+
+def _with_all(summary: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    return [*summary["styles"].items(), ("all", summary["all"])]
+
+
+def _start(start: str) -> str:
+    return "the photograph" if start == "photograph" else start
+
+
+def _count(median: float | None, limit: int) -> str:
+    return f">{limit}" if median is None else f"{median:g}"

@@ -1,0 +1,119 @@
+"""The style network as it is served: pixels in, pixels out."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from atelier_export.data.synthetic import synthetic_image
+from atelier_export.publishing.served_model import Graph, Inputs, Output, ServedModel
+from atelier_export.publishing.triton_config import triton_config
+from atelier_export.style.checkpoint import StyleCheckpoint
+from atelier_export.style.inference_rewrite import rewrite_for_inference
+from atelier_export.style.names import check_style_names
+from atelier_export.style.network import StyleNetwork
+
+PARITY_SIZES = ((16, 16), (17, 31), (63, 48), (130, 190), (256, 256), (512, 384))
+"""Heights and widths that are compared, each with a batch of one, of two and of three."""
+PARITY_SEED = 20160327
+TOLERANCE = 1
+"""How far a served value may be from PyTorch's, of 255: one rounding apart."""
+
+
+class ServedStyle(nn.Module):
+    """A style network with the pixels as they are on the wire."""
+
+    def __init__(self, network: StyleNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor, style: Tensor) -> Tensor:
+        """Repaints a batch.
+
+        Args:
+            image: (B, H, W, 3) uint8, RGB; H and W at least 16.
+            style: (B, S) float32, one weight a style.
+
+        Returns:
+            (B, H, W, 3) uint8, RGB, rounded to the nearest value.
+        """
+        x = image.permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
+        y: Tensor = self.network(x, style) * 255
+        return y.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def style_graph(
+    network: StyleNetwork, parity_sizes: Sequence[tuple[int, int]] = PARITY_SIZES
+) -> Graph:
+    """A network as it is served: `image`, `style` -> `stylized`, see `ServedStyle`.
+
+    Batch, height and width are dynamic.
+    """
+    return Graph(
+        module=ServedStyle(rewrite_for_inference(network)),
+        reference=ServedStyle(network),
+        example={
+            # Sizes that no other dimension of the network has.
+            "image": torch.zeros(2, 66, 98, 3, dtype=torch.uint8),
+            "style": torch.zeros(2, network.config.styles),
+        },
+        dynamic_axes={
+            "image": {0: "batch", 1: "height", 2: "width"},
+            "style": {0: "batch"},
+        },
+        outputs={"stylized": Output(("batch", "height", "width", 3), TOLERANCE)},
+        parity_batches=lambda: _parity_batches(network.config.styles, parity_sizes),
+    )
+
+
+def style_models(checkpoint: StyleCheckpoint) -> list[ServedModel]:
+    """What is published of a style network: the model `style`.
+
+    Raises:
+        ValueError: The names of the styles cannot be served.
+    """
+    check_style_names(checkpoint.styles)
+    config = triton_config(
+        Path(__file__).with_name("style.pbtxt"),
+        styles=len(checkpoint.styles),
+        names=",".join(checkpoint.styles),
+    )
+    return [
+        ServedModel(
+            name="style",
+            config=config,
+            graph=style_graph(checkpoint.network),
+            provenance={
+                "network": asdict(checkpoint.network.config),
+                "styles": checkpoint.styles,
+            },
+        )
+    ]
+
+
+def _parity_batches(styles: int, sizes: Sequence[tuple[int, int]]) -> Iterator[Inputs]:
+    """The `style_mixtures` follow each other; at the first size all of them are seen."""
+    mixtures = style_mixtures(styles)
+    following = itertools.cycle(mixtures)
+    generator = torch.Generator().manual_seed(PARITY_SEED)
+    batches = [(3, *sizes[0])] * -(-len(mixtures) // 3)
+    batches += [(batch, *size) for size in sizes for batch in (1, 2, 3)]
+    for batch, height, width in batches:
+        images = [synthetic_image(height, width, generator) for _ in range(batch)]
+        style = torch.stack(list(itertools.islice(following, batch)))
+        yield {"image": torch.cat(images), "style": style}
+
+
+def style_mixtures(styles: int) -> list[Tensor]:
+    """What a request can ask for, (S,) float32 each.
+
+    Each style alone, all in equal and all in unequal parts; then the first one at the strengths 0,
+    1/2 and 2, the least and the greatest that are served among them.
+    """
+    alone = torch.eye(styles)
+    unequal = torch.arange(1, styles + 1, dtype=torch.float32)
+    mixed = [alone.mean(dim=0), unequal / unequal.sum()]
+    return [*alone, *mixed, *(strength * alone[0] for strength in (0, 0.5, 2))]

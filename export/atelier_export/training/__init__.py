@@ -1,0 +1,1 @@
+"""What every training needs: loop, state, schedule, moving average, device."""

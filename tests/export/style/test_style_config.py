@@ -1,0 +1,44 @@
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from atelier_export.style.checkpoint import StyleCheckpoint
+from atelier_export.style.network import StyleNetwork, StyleNetworkConfig
+from atelier_export.style.serving import style_models
+
+
+def style_config(names: list[str]) -> str:
+    config = StyleNetworkConfig(len(names), channels=(2,), blocks=(0,))
+    return style_models(StyleCheckpoint(StyleNetwork(config), tuple(names), {}))[0].config
+
+
+def test_triton_reads_the_configuration():
+    config = text_format.Parse(style_config(["great_wave", "udnie", "style-3"]), ModelConfig())
+    assert config.name == "style"
+    assert config.platform == "onnxruntime_onnx"
+    assert config.max_batch_size == 4
+    assert {tensor.name: list(tensor.dims) for tensor in config.input} == {
+        "image": [-1, -1, 3],
+        "style": [3],
+    }
+    assert [(tensor.name, list(tensor.dims)) for tensor in config.output] == [
+        ("stylized", [-1, -1, 3])
+    ]
+    assert config.HasField("dynamic_batching")
+    assert config.dynamic_batching.max_queue_delay_microseconds == 0
+    assert [(group.count, group.kind) for group in config.instance_group] == [(1, 0)]
+    (warmup,) = config.model_warmup
+    assert list(warmup.inputs["image"].dims) == [256, 256, 3]
+    assert list(warmup.inputs["style"].dims) == [3]
+    assert config.parameters["styles"].string_value == "great_wave,udnie,style-3"
+
+
+@pytest.mark.parametrize("name", ["", "a,b", "a:0.5", 'a"', "a b", "a\n", "künstler"])
+def test_names_that_would_be_misread_are_refused(name):
+    with pytest.raises(ValueError, match="letters, digits"):
+        style_config(["fine", name])
+
+
+def test_names_must_tell_the_styles_apart():
+    with pytest.raises(ValueError, match="names that differ"):
+        style_config(["twice", "once", "twice"])

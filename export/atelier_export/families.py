@@ -43,6 +43,9 @@ class Family:
 
 FAMILIES = {
     family.name: family
-    for family in (Family("style", "Repaints images in the style of paintings."),)
+    for family in (
+        Family("style", "Repaints images in the style of paintings."),
+        Family("classifier", "Says which movement and era a painting belongs to.", digits=True),
+    )
 }
 """Every family by name."""

@@ -1,0 +1,63 @@
+"""Checkpoints of classifiers.
+
+The description holds the network's configuration, the names of the classes in the order of the
+logits, and how the weights were made.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from atelier_export.classifier.network import Classifier, ClassifierConfig
+from atelier_export.publishing.checkpoint import load_checkpoint, save_checkpoint
+
+_KIND = "atelier classifier 1"
+
+
+@dataclass(frozen=True)
+class ClassifierCheckpoint:
+    """A trained classifier with calibrated logits, its classes, and how it was trained."""
+
+    network: Classifier
+    classes: tuple[str, ...]
+    training: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        """Refuses names that are not as many as the network's classes; raises ValueError."""
+        names, classes = len(self.classes), self.network.config.classes
+        if names != classes:
+            raise ValueError(f"{names} names for a classifier of {classes} classes")
+
+
+def save_classifier_checkpoint(path: Path, checkpoint: ClassifierCheckpoint) -> None:
+    """Writes a checkpoint, see `save_checkpoint`, whose errors it raises."""
+    description = {
+        "network": asdict(checkpoint.network.config),
+        "classes": checkpoint.classes,
+        "training": checkpoint.training,
+    }
+    save_checkpoint(path, _KIND, checkpoint.network.state_dict(), description)
+
+
+def load_classifier_checkpoint(path: Path) -> ClassifierCheckpoint:
+    """Rebuilds the network, in float32 on the CPU, ready for inference.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not a checkpoint of a classifier.
+    """
+    weights, description = load_checkpoint(path, _KIND, "classifier")
+    try:
+        network = Classifier(network_config(description["network"]))
+        network.load_state_dict(weights)
+        classes = tuple(description["classes"])
+        return ClassifierCheckpoint(network.eval(), classes, description["training"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} does not hold the network that it describes: {error}") from error
+
+
+def network_config(fields: dict[str, Any]) -> ClassifierConfig:
+    """A configuration from its fields as they come back from JSON."""
+    return ClassifierConfig(
+        fields["classes"], *(tuple(fields[name]) for name in ("stem", "channels", "blocks"))
+    )

@@ -1,0 +1,204 @@
+"""The classifier from paintings to a model card, by its commands."""
+
+import gzip
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner, Result
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from atelier_export.classifier import evaluation as evaluation_module
+from atelier_export.classifier.checkpoint import load_classifier_checkpoint
+from atelier_export.classifier.report import evaluation_tables
+from atelier_export.commands.groups import evaluate, export, train
+from atelier_export.data.paintings import ERAS, MOVEMENTS
+from atelier_export.onnx_graph.export import check_readable
+
+SMALL = (
+    "--steps", 6, "--batch", 8, "--side", 32, "--last-side", 64, "--components", 4,
+    "--warm-up", 1, "--log-every", 2,
+)  # fmt: skip
+
+
+def run(command, *arguments: object) -> Result:
+    result = CliRunner().invoke(command, list(map(str, arguments)))
+    assert result.exit_code in (0, 1, 2), result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def training(movements, vgg_file, tmp_path_factory) -> Path:
+    """The output folder of a training."""
+    output = tmp_path_factory.mktemp("run")
+    result = run(
+        train, "classifier", "--paintings", movements, "--vgg", vgg_file, "--output", output,
+        *SMALL,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == str(output / "classifier.safetensors")
+    return output
+
+
+@pytest.fixture(scope="module")
+def repository(training, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "repository"
+    result = run(
+        export, "classifier", "--checkpoint", training / "classifier.safetensors",
+        "--model-repository", folder,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-2:] == [
+        f"published version 1 in {folder / name / '1'}" for name in ("classifier", "classify")
+    ]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory) -> Path:
+    """Digits in the four files of MNIST: bright where the digit is odd."""
+    folder = tmp_path_factory.mktemp("digits")
+    for name, count in (("train", 5040), ("t10k", 20)):
+        labels = np.arange(count, dtype=np.uint8) % 10
+        pixels = np.full((count, 28, 28), 60, np.uint8) + 100 * (labels % 2)[:, None, None]
+        for suffix, array in (
+            ("images-idx3-ubyte", pixels.astype(np.uint8)),
+            ("labels-idx1-ubyte", labels),
+        ):
+            header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
+            (folder / f"{name}-{suffix}.gz").write_bytes(gzip.compress(header + array.tobytes(), 1))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def digits_training(digits, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("digits-run")
+    result = run(
+        train, "digits-classifier", "--digits", digits, "--output", output,
+        "--steps", 2, "--batch", 8, "--warm-up", 1,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    return output
+
+
+def test_a_training_leaves_a_checkpoint_that_says_how_it_was_made(training):
+    checkpoint = load_classifier_checkpoint(training / "classifier.safetensors")
+    assert checkpoint.classes == MOVEMENTS
+    assert checkpoint.training["steps"] == 6
+    assert checkpoint.training["temperature"] > 0
+    assert len(checkpoint.training["vgg"]) == 64
+    assert (training / "loss.png").stat().st_size > 0
+
+
+def test_a_training_that_is_done_gives_the_same_checkpoint_again(training, movements, vgg_file):
+    before = (training / "classifier.safetensors").read_bytes()
+    arguments = ("--paintings", movements, "--vgg", vgg_file, "--output", training)
+    assert run(train, "classifier", *arguments, *SMALL).exit_code == 0
+    again = load_classifier_checkpoint(training / "classifier.safetensors").training
+    (training / "classifier.safetensors").write_bytes(before)
+    assert again == load_classifier_checkpoint(training / "classifier.safetensors").training
+
+
+def test_both_models_are_published_with_labels_and_name_each_other(repository):
+    config = text_format.Parse(
+        (repository / "classifier" / "config.pbtxt").read_text(), ModelConfig()
+    )
+    assert {output.name: list(output.dims) for output in config.output} == {
+        "probabilities": [len(MOVEMENTS)],
+        "era_probabilities": [len(ERAS)],
+    }
+    labels = {output.name: output.label_filename for output in config.output}
+    for name, names in (("probabilities", MOVEMENTS), ("era_probabilities", ERAS)):
+        text = (repository / "classifier" / labels[name]).read_text()
+        assert text.splitlines() == list(names)
+    ensemble = text_format.Parse(
+        (repository / "classify" / "config.pbtxt").read_text(), ModelConfig()
+    )
+    assert [step.model_name for step in ensemble.ensemble_scheduling.step] == [
+        "decode",
+        "classifier",
+    ]
+    manifests = {
+        name: json.loads((repository / name / "1" / "manifest.json").read_text())
+        for name in ("classifier", "classify")
+    }
+    assert manifests["classify"]["published_with"] == {
+        "classifier": manifests["classifier"]["files"]
+    }
+    assert manifests["classifier"]["published_with"] == {"classify": manifests["classify"]["files"]}
+    assert manifests["classifier"]["eras"] == {era: list(its) for era, its in ERAS.items()}
+    parity = manifests["classifier"]["measured"]["parity_with_pytorch"]
+    assert parity["largest_difference"].keys() == {"probabilities", "era_probabilities"}
+    assert max(parity["largest_difference"].values()) <= 1e-4
+
+
+def test_the_graph_is_readable_by_every_supported_release(repository):
+    check_readable(onnx.load(repository / "classifier" / "1" / "model.onnx"))
+
+
+def test_exporting_again_gives_the_same_bytes_and_changes_nothing(training, repository):
+    result = run(
+        export, "classifier", "--checkpoint", training / "classifier.safetensors",
+        "--model-repository", repository,
+    )  # fmt: skip
+    assert result.output.count("is this very export already; nothing was changed") == 2
+
+
+def test_a_classifier_of_digits_is_not_published(digits_training, tmp_path):
+    result = run(
+        export, "classifier", "--checkpoint", digits_training / "classifier.safetensors",
+        "--model-repository", tmp_path / "repository",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "Error: the classes 0, 1, 2" in result.output
+    assert not (tmp_path / "repository").exists()
+
+
+def test_a_checkpoint_of_another_family_is_refused(training, tmp_path):
+    result = run(
+        export, "style", "--checkpoint", training / "classifier.safetensors",
+        "--model-repository", tmp_path / "repository",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "is 'atelier classifier 1', not 'atelier style network 2'" in result.output
+
+
+def test_the_evaluation_measures_what_is_published(
+    training, repository, movements, vgg_file, digits, digits_training, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evaluation_module, "COST_SIZES", ((32, 48),))
+    output = tmp_path / "evaluation.json"
+    result = run(
+        evaluate, "classifier", "--paintings", movements, "--vgg", vgg_file, "--cache", training,
+        "--model-repository", repository, "-o", output, "--digits", digits,
+        "--digits-checkpoint", digits_training / "classifier.safetensors",
+        "--by-artist", training / "classifier.safetensors",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    evaluation = json.loads(output.read_text())
+    figures = evaluation["classifier"]
+    assert figures["images"] == evaluation["data"]["test"] > 0
+    assert len(figures["confusion"]) == len(MOVEMENTS)
+    assert evaluation["probe"]["accuracy"]["value"] > 0.5  # the colours tell the movement
+    assert evaluation["digits"]["images"] == 20
+    assert evaluation["by_artist"]["steps"] == 6
+    assert evaluation["cost"]["milliseconds"].keys() == {"48×32"}
+    assert (tmp_path / "confusion.png").stat().st_size > 0
+    for table in evaluation_tables(evaluation).values():
+        assert table in result.output
+
+
+def test_what_cannot_be_evaluated_is_named(repository, movements, vgg_file, digits, tmp_path):
+    arguments = ("--paintings", movements, "--vgg", vgg_file, "-o", tmp_path / "evaluation.json")
+    alone = run(
+        evaluate, "classifier", *arguments, "--model-repository", repository, "--digits", digits
+    )
+    assert alone.exit_code == 1
+    assert "--digits and --digits-checkpoint belong together" in alone.output
+    empty = run(evaluate, "classifier", *arguments, "--model-repository", tmp_path)
+    assert empty.exit_code == 1
+    assert "holds no version; `atelier export classifier` publishes one" in empty.output

@@ -16,10 +16,9 @@ from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc import service_pb2_grpc
 
 from atelier import AsyncClient, Client, _attempts, _client
+from fakes.waiting import HANG_SECONDS
 
 STEPS = ("decode", "style_weights", "style", "encode")
-HANG_SECONDS = 60.0
-"""What has not happened by then never will. Nothing else follows from it."""
 
 
 class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from atelier import AsyncClient, DeadlineExceeded, Unreachable, _base_client, _messages
-
-HANG_SECONDS = 60.0
+from fakes.waiting import HANG_SECONDS
 
 
 async def test_many_at_once_and_no_more_than_allowed(server, picture):

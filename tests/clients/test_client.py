@@ -14,8 +14,8 @@ from PIL import Image
 
 from atelier import Client, DeadlineExceeded, InvalidRequest, Overloaded, ServerFailed, Unreachable
 from atelier._attempts import LONGEST_TIMEOUT
+from fakes.waiting import HANG_SECONDS
 
-HANG_SECONDS = 60.0
 QUEUE_FULL = (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size")
 DRAINING = (grpc.StatusCode.UNAVAILABLE, "Server is stopping to serve requests.")
 QUEUE_TIME_OVER = (grpc.StatusCode.UNAVAILABLE, "Request timeout expired")

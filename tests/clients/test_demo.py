@@ -16,8 +16,8 @@ from atelier._cli.contact_sheet import contact_sheet
 from atelier._cli.root import run
 from atelier._cli.served import own_server
 from atelier._cli.timings import Stopwatch
+from fakes.waiting import HANG_SECONDS
 
-HANG_SECONDS = 60.0
 READY = "print('ready grpc={url} http=127.0.0.1:2 metrics=127.0.0.1:3', flush=True)"
 STAND_IN = """#!/bin/sh
 exec {python} -c "

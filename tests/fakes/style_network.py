@@ -1,8 +1,8 @@
-"""A style network without any weights to learn, whose every picture can be foretold.
+"""A style network without any weights to learn, whose every image can be foretold.
 
     stylized = round(image · Σ wₛ·keptₛ + (255 − image) · Σ wₛ·invertedₛ)
 
-So a style (1, 0) leaves a picture as it is, (0.5, 0) darkens it by half, (0, 1) inverts it, and
+So a style (1, 0) leaves an image as it is, (0.5, 0) darkens it by half, (0, 1) inverts it, and
 (0, 0) blackens it. What is outside 0..255 is cut off nowhere: no test may go there.
 """
 
@@ -17,7 +17,7 @@ IN_TWO_STYLES = {"as_it_is": (1, 0), "negative": (0, 1)}
 _GRAPH = """
 <ir_version: 10, opset_import: ["" : 20]>
 style (uint8[batch, height, width, 3] image, float[batch, {styles}] style)
-    => (uint8[batch, height, width, 3] stylized)
+    => (uint8[batch, height, width, 3] {output})
 <float[{styles}, 2] amounts = {{ {amounts} }}>
 {{
     white = Constant <value = float {{255.0}}> ()
@@ -31,47 +31,60 @@ style (uint8[batch, height, width, 3] image, float[batch, {styles}] style)
     inverted = Mul (inverse, invert)
     sum = Add (kept, inverted)
     rounded = Round (sum)
-    stylized = Cast <to = 2> (rounded)
+    {output} = Cast <to = 2> (rounded)
 }}
 """
 
 _CONFIG = """
-name: "style"
+name: "{name}"
 platform: "onnxruntime_onnx"
 max_batch_size: 8
 input [
   {{ name: "image" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] }},
   {{ name: "style" data_type: TYPE_FP32 dims: [ {count} ] }}
 ]
-output [ {{ name: "stylized" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] }} ]
-dynamic_batching {{ }}
+output [ {{ name: "{output}" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] }} ]
+{batching}
 instance_group [ {{ kind: KIND_CPU count: 1 }} ]
 parameters {{ key: "styles" value {{ string_value: "{names}" }} }}
 """
 
 
-def style_graph(amounts: Collection[tuple[float, float]]) -> bytes:
+def style_graph(amounts: Collection[tuple[float, float]], output: str = "stylized") -> bytes:
     """The ONNX model, with the names and sizes of a served one.
 
     Args:
-        amounts: How much each style keeps of the picture, and of its inverse.
+        amounts: How much each style keeps of the image, and of its inverse.
+        output: Name of the output.
     """
     values = ", ".join(f"{value:.9g}" for style in amounts for value in map(float, style))
-    text = _GRAPH.format(styles=len(amounts), amounts=values)
+    text = _GRAPH.format(styles=len(amounts), amounts=values, output=output)
     model = onnx.parser.parse_model(text)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()
 
 
-def write_style(repository: Path, styles: Mapping[str, tuple[float, float]]) -> None:
-    """Writes the model `style` into a repository, as Triton serves it.
+def write_style(
+    repository: Path,
+    styles: Mapping[str, tuple[float, float]],
+    *,
+    name: str = "style",
+    output: str = "stylized",
+    batching: str = "dynamic_batching { }",
+) -> None:
+    """Writes the model into a repository, as Triton serves it, in place of one of this name.
 
     Args:
         repository: A folder.
         styles: The amounts by the names of the styles.
+        name: Name of the model.
+        output: Name of its output; any but the usual one fits no ensemble.
+        batching: How its configuration batches.
     """
-    version = repository / "style" / "1"
-    version.mkdir(parents=True)
-    (version / "model.onnx").write_bytes(style_graph(styles.values()))
-    config = _CONFIG.format(count=len(styles), names=",".join(styles))
+    version = repository / name / "1"
+    version.mkdir(parents=True, exist_ok=True)
+    (version / "model.onnx").write_bytes(style_graph(styles.values(), output))
+    config = _CONFIG.format(
+        name=name, output=output, batching=batching, count=len(styles), names=",".join(styles)
+    )
     (version.parent / "config.pbtxt").write_text(config)

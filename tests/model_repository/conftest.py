@@ -4,7 +4,6 @@ import importlib
 import io
 import struct
 import sys
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 from PIL import Image
 from skimage import data
 from tritonclient import grpc
 
 from atelier_serving import TritonServer
+from fakes.style_network import write_style
+from fakes.waiting import HANG_SECONDS, until
 
 MODELS = Path(__file__).parents[2] / "model_repository"
 OURS = ("decode", "style_weights", "encode", "stylize")
@@ -40,30 +39,17 @@ def import_modules(version: Path) -> None:
 for name in OURS:
     import_modules(MODELS / name / "1")
 
-HANG_SECONDS = 60
-"""What has not happened by then never will. Nothing else follows from it."""
-
 Until = Callable[[Callable[[], Any]], None]
 Stylize = Callable[..., bytes]
 Connect = Callable[[str], AbstractContextManager[Stylize]]
 
-STYLE_CONFIG = """
-name: "style"
-platform: "onnxruntime_onnx"
-max_batch_size: 8
-input [
-  { name: "image" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] },
-  { name: "style" data_type: TYPE_FP32 dims: [ 4 ] }
-]
-output [ { name: "stylized" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] } ]
-dynamic_batching { }
-instance_group [ { kind: KIND_CPU count: 1 } ]
-parameters {
-  key: "styles"
-  value { string_value: "great_wave,starry_night,the_scream,udnie" }
+STYLES = {
+    "great_wave": (1, 0),
+    "starry_night": (0.5, 0),
+    "the_scream": (0, 1),
+    "udnie": (0, 0),
 }
-"""
-
+"""How much each style keeps of an image, and of its inverse."""
 
 BATCH = 6
 WHOLE_BATCHES = (
@@ -72,58 +58,12 @@ WHOLE_BATCHES = (
 )
 
 
-def write_style(model: Path, config: str = STYLE_CONFIG) -> None:
-    """Writes a model whose result is easily foretold.
-
-    stylized = round(image · (w₀ + w₁/2) + (255 − image) · w₂): great_wave keeps a picture,
-    starry_night halves it, the_scream inverts it, udnie blackens it.
-    """
-    matrix = np.array([[1, 0], [0.5, 0], [0, 1], [0, 0]], np.float32)  # (S, kept and inverted)
-    nodes = [
-        helper.make_node("Cast", ["image"], ["x"], to=TensorProto.FLOAT),
-        helper.make_node("Sub", ["white", "x"], ["inverse"]),
-        helper.make_node("MatMul", ["style", "matrix"], ["factors"]),
-        helper.make_node("Unsqueeze", ["factors", "axes"], ["broad"]),
-        helper.make_node("Split", ["broad"], ["kept", "inverted"], axis=1, num_outputs=2),
-        helper.make_node("Mul", ["x", "kept"], ["kept_part"]),
-        helper.make_node("Mul", ["inverse", "inverted"], ["inverted_part"]),
-        helper.make_node("Add", ["kept_part", "inverted_part"], ["sum"]),
-        helper.make_node("Round", ["sum"], ["rounded"]),
-        helper.make_node("Cast", ["rounded"], ["stylized"], to=TensorProto.UINT8),
-    ]
-    shape = ["batch", "height", "width", 3]
-    graph = helper.make_graph(
-        nodes,
-        "style",
-        [
-            helper.make_tensor_value_info("image", TensorProto.UINT8, shape),
-            helper.make_tensor_value_info("style", TensorProto.FLOAT, ["batch", 4]),
-        ],
-        [helper.make_tensor_value_info("stylized", TensorProto.UINT8, shape)],
-        [
-            onnx.numpy_helper.from_array(np.float32(255), "white"),
-            onnx.numpy_helper.from_array(matrix, "matrix"),
-            onnx.numpy_helper.from_array(np.array([2, 3], np.int64), "axes"),
-        ],
-    )
-    (model / "1").mkdir(parents=True)
-    onnx.save(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10),
-        model / "1" / "model.onnx",
-    )
-    (model / "config.pbtxt").write_text(config)
-
-
 def write_batched(path: Path) -> None:
     """Writes `stylize_batched`, whose network paints six pictures at once and never fewer.
 
     Requests of any speed share a batch there, provided that nothing else keeps them apart.
     """
-    assert "dynamic_batching { }" in STYLE_CONFIG
-    config = STYLE_CONFIG.replace("dynamic_batching { }", WHOLE_BATCHES)
-    write_style(
-        path / "style_batched", config.replace('name: "style"\n', 'name: "style_batched"\n')
-    )
+    write_style(path, STYLES, name="style_batched", batching=WHOLE_BATCHES)
     config = (MODELS / "stylize" / "config.pbtxt").read_text()
     assert 'name: "stylize"\n' in config
     assert 'model_name: "style"\n' in config
@@ -133,17 +73,10 @@ def write_batched(path: Path) -> None:
     (path / "stylize_batched" / "config.pbtxt").write_text(config)
 
 
-@pytest.fixture(scope="session")
-def until() -> Until:
-    """Waits until something has happened, however long that takes on this machine."""
-
-    def wait(happened: Callable[[], Any]) -> None:
-        end = time.monotonic() + HANG_SECONDS
-        while not happened():
-            assert time.monotonic() < end, "it never happened"
-            time.sleep(0.01)
-
-    return wait
+@pytest.fixture(scope="session", name="until")
+def until_fixture() -> Until:
+    """See `fakes.waiting`."""
+    return until
 
 
 @pytest.fixture(scope="session")
@@ -152,7 +85,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("repository")
     for name in OURS:
         (path / name).symlink_to(MODELS / name)
-    write_style(path / "style")
+    write_style(path, STYLES)
     write_batched(path)
     return path
 

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +18,7 @@ import pytest
 from tritonclient import grpc
 
 from atelier_serving import TritonServer
+from fakes.waiting import HANG_SECONDS, until
 
 CONFIG = """
 name: "{name}"
@@ -58,8 +58,6 @@ Leaves a file in `started` beside itself for each request that it starts to work
 
 INSTANCES = 2
 GATES = itertools.count(1)
-HANG_SECONDS = 60.0
-"""What has not happened by then never will. Nothing else follows from it."""
 COMPLETE = "--disable-auto-complete-config"
 """Spares Triton the process that would complete the configuration of each Python model: nothing is
 missing in those of the tests."""
@@ -68,17 +66,10 @@ Until = Callable[[Callable[[], Any]], None]
 WriteModel = Callable[..., Path]
 
 
-@pytest.fixture(scope="session")
-def until() -> Until:
-    """Waits until something has happened, however long that takes on this machine."""
-
-    def wait(happened: Callable[[], Any]) -> None:
-        end = time.monotonic() + HANG_SECONDS
-        while not happened():
-            assert time.monotonic() < end, "it never happened"
-            time.sleep(0.01)
-
-    return wait
+@pytest.fixture(scope="session", name="until")
+def until_fixture() -> Until:
+    """See `fakes.waiting`."""
+    return until
 
 
 @pytest.fixture(scope="session")

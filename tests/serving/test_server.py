@@ -13,8 +13,7 @@ import pytest
 import atelier_serving
 from atelier_serving import CrashError, StartError, TritonServer
 from atelier_serving.log import is_noise
-
-HANG_SECONDS = 60
+from fakes.waiting import HANG_SECONDS
 
 
 def closing_keys(server):

@@ -18,8 +18,9 @@ from atelier_export.publishing.triton_config import triton_config
 PARITY_SIZES = ((16, 16), (17, 300), (128, 128), (130, 190), (512, 384))
 """Heights and widths that are compared, each with a batch of one and of three."""
 PARITY_SEED = 20170316
-TOLERANCE = 1e-4
-"""How far a served probability may be from PyTorch's."""
+TOLERANCE = 1e-3
+"""How far a served probability may be from PyTorch's: a value of the resized image between
+two levels may be rounded to either of them."""
 
 
 class ServedClassifier(nn.Module):

@@ -100,7 +100,7 @@ def _parameter(each: Field[Any], kind: Any, said: Setting) -> click.Parameter:
     )
 
 
-def _converted(kind: Any, said: Setting) -> click.ParamType[Any]:
+def _converted(kind: Any, said: Setting) -> "click.ParamType[Any]":
     """The type in which click reads a setting; ranges are told in its help and its errors."""
     kind = _without_none(kind)
     if typing.get_origin(kind) is Literal:
@@ -128,7 +128,7 @@ def _whole(bound: float | None) -> int | None:
     return None if bound is None else int(bound)
 
 
-def _path(said: Setting) -> click.ParamType[Any]:
+def _path(said: Setting) -> "click.ParamType[Any]":
     exists = said.path in ("file", "folder", "either")
     return click.Path(
         path_type=Path,
@@ -139,7 +139,7 @@ def _path(said: Setting) -> click.ParamType[Any]:
 
 
 @dataclass
-class _Names(click.ParamType[tuple[str, ...]]):
+class _Names(click.ParamType):  # type: ignore[type-arg]
     """A list of names with commas between them, each once."""
 
     said: Setting

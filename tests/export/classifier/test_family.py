@@ -133,7 +133,7 @@ def test_both_models_are_published_with_labels_and_name_each_other(repository):
     assert manifests["classifier"]["eras"] == {era: list(its) for era, its in ERAS.items()}
     parity = manifests["classifier"]["measured"]["parity_with_pytorch"]
     assert parity["largest_difference"].keys() == {"probabilities", "era_probabilities"}
-    assert max(parity["largest_difference"].values()) <= 1e-4
+    assert max(parity["largest_difference"].values()) <= 1e-3
 
 
 def test_the_graph_is_readable_by_every_supported_release(repository):

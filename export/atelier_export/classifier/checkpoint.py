@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from atelier_export.classifier.network import Classifier, ClassifierConfig
-from atelier_export.publishing.checkpoint import load_checkpoint, save_checkpoint
+from atelier_export.publishing.checkpoint import config_from, load_checkpoint, save_checkpoint
 
 _KIND = "atelier classifier 1"
 
@@ -46,18 +48,11 @@ def load_classifier_checkpoint(path: Path) -> ClassifierCheckpoint:
         FileNotFoundError: There is no such file.
         ValueError: The file is not a checkpoint of a classifier.
     """
-    weights, description = load_checkpoint(path, _KIND, "classifier")
-    try:
-        network = Classifier(network_config(description["network"]))
-        network.load_state_dict(weights)
-        classes = tuple(description["classes"])
-        return ClassifierCheckpoint(network.eval(), classes, description["training"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path} does not hold the network that it describes: {error}") from error
+    return load_checkpoint(path, _KIND, "classifier", _build)
 
 
-def network_config(fields: dict[str, Any]) -> ClassifierConfig:
-    """A configuration from its fields as they come back from JSON."""
-    return ClassifierConfig(
-        fields["classes"], *(tuple(fields[name]) for name in ("stem", "channels", "blocks"))
-    )
+def _build(description: dict[str, Any], weights: dict[str, Tensor]) -> ClassifierCheckpoint:
+    network = Classifier(config_from(ClassifierConfig, description["network"]))
+    network.load_state_dict(weights)
+    classes = tuple(description["classes"])
+    return ClassifierCheckpoint(network.eval(), classes, description["training"])

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from atelier_export.classifier.checkpoint import load_classifier_checkpoint, network_config
+from atelier_export.classifier.checkpoint import load_classifier_checkpoint
 from atelier_export.classifier.figures import classification_figures, plot_confusion
 from atelier_export.classifier.network import Classifier, ClassifierConfig
 from atelier_export.classifier.prediction import predict
@@ -25,6 +25,7 @@ from atelier_export.data.synthetic import synthetic_image
 from atelier_export.losses.vgg import WEIGHTS as VGG
 from atelier_export.onnx_graph.cost import milliseconds, multiply_adds
 from atelier_export.onnx_graph.runtime import cpu_session
+from atelier_export.publishing.checkpoint import config_from
 from atelier_export.publishing.manifest import Manifest, sha256
 from atelier_export.publishing.repository import MANIFEST, versions
 from atelier_export.reports.model_card import write_evaluation
@@ -151,7 +152,7 @@ def _published(repository: Path) -> tuple[int, bytes, ClassifierConfig, int]:
     files = folder / str(newest)
     provenance = Manifest.from_json((files / MANIFEST).read_bytes()).provenance
     content = (files / "model.onnx").read_bytes()
-    return newest, content, network_config(provenance["network"]), provenance["side"]
+    return newest, content, config_from(ClassifierConfig, provenance["network"]), provenance["side"]
 
 
 def _graph_probabilities(content: bytes, images: Tensor) -> Tensor:

@@ -1,15 +1,17 @@
 """Checkpoints: one safetensors file of weights that says what they are and how they were made."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from atelier_export.files.atomic_write import atomic_write
+
+Loaded = TypeVar("Loaded")
 
 
 def save_checkpoint(
@@ -36,17 +38,24 @@ def save_checkpoint(
         save_file(tensors, partial, metadata)
 
 
-def load_checkpoint(path: Path, kind: str, family: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Reads the weights and the description that `save_checkpoint` wrote.
+def load_checkpoint(
+    path: Path,
+    kind: str,
+    family: str,
+    build: Callable[[dict[str, Any], dict[str, Tensor]], Loaded],
+) -> Loaded:
+    """Rebuilds what `save_checkpoint` wrote.
 
     Args:
         path: The file.
         kind: What it must hold.
         family: Whose training writes such files, for messages.
+        build: Makes the networks from the description and the weights, in float32 on the CPU; may
+            raise KeyError, TypeError, ValueError and RuntimeError for what does not fit.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It is no checkpoint, or one of another kind.
+        ValueError: It is no checkpoint, one of another kind, or does not fit its description.
     """
     remedy = f"`atelier train {family}` writes checkpoints"
     if not path.is_file():
@@ -62,6 +71,13 @@ def load_checkpoint(path: Path, kind: str, family: str) -> tuple[dict[str, Tenso
     if found != kind:
         raise ValueError(f"{path} is {found!r}, not {kind!r}; {remedy}")
     try:
-        return weights, {name: json.loads(value) for name, value in metadata.items()}
-    except ValueError as error:
-        raise ValueError(f"{path} has a description that is no JSON: {error}; {remedy}") from error
+        return build({name: json.loads(value) for name, value in metadata.items()}, weights)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path} does not hold the network that it describes: {error}") from error
+
+
+def config_from(kind: type[Loaded], fields: Mapping[str, Any]) -> Loaded:
+    """A dataclass of a network's shape from its fields as they come back from JSON."""
+    return kind(
+        **{name: tuple(each) if isinstance(each, list) else each for name, each in fields.items()}
+    )

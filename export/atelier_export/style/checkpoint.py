@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from atelier_export.publishing.checkpoint import load_checkpoint, save_checkpoint
+from torch import Tensor
+
+from atelier_export.publishing.checkpoint import config_from, load_checkpoint, save_checkpoint
 from atelier_export.style.network import StyleNetwork, StyleNetworkConfig
 
 _KIND = "atelier style network 2"
@@ -46,13 +48,11 @@ def load_style_checkpoint(path: Path) -> StyleCheckpoint:
         FileNotFoundError: There is no such file.
         ValueError: The file is not a checkpoint of a style network.
     """
-    weights, description = load_checkpoint(path, _KIND, "style")
-    try:
-        shape = description["network"]
-        shape |= {name: tuple(shape[name]) for name in ("channels", "blocks")}
-        network = StyleNetwork(StyleNetworkConfig(**shape))
-        network.load_state_dict(weights)
-        styles = tuple(description["styles"])
-        return StyleCheckpoint(network.eval(), styles, description["training"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path} does not hold the network that it describes: {error}") from error
+    return load_checkpoint(path, _KIND, "style", _build)
+
+
+def _build(description: dict[str, Any], weights: dict[str, Tensor]) -> StyleCheckpoint:
+    network = StyleNetwork(config_from(StyleNetworkConfig, description["network"]))
+    network.load_state_dict(weights)
+    styles = tuple(description["styles"])
+    return StyleCheckpoint(network.eval(), styles, description["training"])

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 LEVELS = 255
 """The highest level of a pixel; the lowest is 0."""
-INITIAL_SCALE = 16.0
-"""In levels."""
+INITIAL_SCALE = 64.0
+"""In levels: about the mean distance of a pixel from the grey that an untrained decoder gives."""
 
 
 class DiscretisedLaplace(nn.Module):
@@ -39,14 +39,15 @@ class DiscretisedLaplace(nn.Module):
         """The log-likelihood of images.
 
         Args:
-            location: (B, C, H, W) float32; the image in 0..1 that the distribution is centred at.
+            location: (B, C, H, W) float32; the image that the distribution is centred at, less
+                1/2, so that 0 is grey.
             image: (B, C, H, W) in 0..1, multiples of 1/255.
 
         Returns:
             (B,) in nats.
         """
         level = (image * LEVELS).round()  # (B, C, H, W)
-        center, half = location * LEVELS, 0.5 / self.scale
+        center, half = (location + 0.5) * LEVELS, 0.5 / self.scale
         distance = (level - center).abs() / self.scale
         # Mass within 1/2 of the level, where the center is outside, and where it is inside.
         outside = -distance + half + torch.log(-torch.expm1(-2 * half)) - math.log(2)
@@ -62,7 +63,7 @@ class DiscretisedLaplace(nn.Module):
 
     def image(self, location: Tensor) -> Tensor:
         """The median image, (B, C, H, W) in 0..1."""
-        return location.clamp(0, 1)
+        return (location + 0.5).clamp(0, 1)
 
 
 def _log_cdf(x: Tensor) -> Tensor:

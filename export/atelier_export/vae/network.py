@@ -36,7 +36,7 @@ class VAEConfig:
 
     side: int = 128
     colors: int = 3
-    channels: tuple[int, ...] = (16, 48, 96, 192)
+    channels: tuple[int, ...] = (16, 32, 64, 128)
     blocks: tuple[int, ...] = (0, 1, 2, 3)
     latent_channels: int = 4
     likelihood: Literal["laplace", "bernoulli"] = "laplace"

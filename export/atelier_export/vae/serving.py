@@ -12,7 +12,7 @@ from atelier_export.publishing.served_model import Graph, Inputs, Output, Served
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.vae.checkpoint import VAECheckpoint
 from atelier_export.vae.likelihood import DiscretisedLaplace
-from atelier_export.vae.network import VAE, Decoder, Encoder
+from atelier_export.vae.network import VAE, Encoder
 
 PARITY_BATCHES = (1, 3, 8)
 PARITY_SEED = 20131220
@@ -46,9 +46,10 @@ class ServedEncoder(nn.Module):
 class ServedDecoder(nn.Module):
     """A decoder with the pixels as they are on the wire."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(self, network: VAE) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.decoder = network.decoder
+        self.likelihood = network.likelihood
 
     def forward(self, latent: Tensor) -> Tensor:
         """Decodes a batch.
@@ -59,8 +60,8 @@ class ServedDecoder(nn.Module):
         Returns:
             (B, N, N, 3) uint8, RGB, rounded to the nearest value.
         """
-        y: Tensor = self.decoder(latent) * 255  # (B, 3, N, N)
-        return y.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)  # (B, N, N, 3)
+        image: Tensor = self.likelihood.image(self.decoder(latent))  # (B, 3, N, N)
+        return (image * 255).round().to(torch.uint8).permute(0, 2, 3, 1)  # (B, N, N, 3)
 
 
 def vae_models(checkpoint: VAECheckpoint) -> list[ServedModel]:
@@ -106,7 +107,7 @@ def encoder_graph(network: VAE) -> Graph:
 def decoder_graph(network: VAE) -> Graph:
     """A decoder as it is served: `latent` -> `image`; the batch is dynamic."""
     side, latent = network.config.side, network.config.latent
-    served = ServedDecoder(network.decoder)
+    served = ServedDecoder(network)
     return Graph(
         module=served,
         reference=served,

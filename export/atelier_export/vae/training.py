@@ -27,6 +27,8 @@ SAMPLES = 8
 """Images of a sample sheet."""
 SAMPLE_SIDE = 128
 """Least side in pixels of an image of a sample sheet."""
+SCALE_RATE = 10.0
+"""Factor of the learning rate of the likelihood's scale, which falls by much in a training."""
 
 
 class VAETraining:
@@ -69,15 +71,7 @@ class VAETraining:
         self._settings = settings
         self._perceptual = perceptual
         self._average = moving_average(network, settings.averaging)
-        parameters = list(network.parameters())
-        groups: list[dict[str, Any]] = [
-            {
-                "params": [each for each in parameters if each.ndim > 1],
-                "weight_decay": settings.weight_decay,
-            },
-            {"params": [each for each in parameters if each.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self._optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        self._optimizer = torch.optim.AdamW(_groups(network, settings))
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimizer,
             lambda step: trapezoid(step, settings.steps, settings.decay, settings.warm_up),
@@ -160,6 +154,22 @@ class VAETraining:
         rebuilt = self.result(corrupted.to(self._device)).cpu()
         columns = {"image": image, "input": corrupted, "rebuilt": rebuilt}
         return contact_sheet([Column(name, _shown(each)) for name, each in columns.items()])
+
+
+def _groups(network: VAE, settings: VAESettings) -> list[dict[str, Any]]:
+    """The parameters with their learning rates; only weights of convolutions decay."""
+    networks = [*network.encoder.parameters(), *network.decoder.parameters()]
+    rate = settings.learning_rate
+    groups = [
+        ([each for each in networks if each.ndim > 1], rate, settings.weight_decay),
+        ([each for each in networks if each.ndim == 1], rate, 0.0),
+        (list(network.likelihood.parameters()), SCALE_RATE * rate, 0.0),
+    ]
+    return [
+        {"params": parameters, "lr": rate, "weight_decay": decay}
+        for parameters, rate, decay in groups
+        if parameters
+    ]
 
 
 def _shown(images: Tensor) -> list[Image.Image]:

@@ -120,7 +120,7 @@ def test_the_published_graphs_compute_what_the_network_does(training, repository
     (rebuilt,) = decoder.run(["image"], {"latent": mean})
     with torch.no_grad():
         expected = ServedEncoder(network.encoder)(image)
-        expected_image = ServedDecoder(network.decoder)(expected[0])
+        expected_image = ServedDecoder(network)(expected[0])
     np.testing.assert_allclose(mean, expected[0], atol=1e-3)
     np.testing.assert_allclose(log_variance, expected[1], atol=1e-3)
     assert np.abs(rebuilt.astype(int) - expected_image.numpy().astype(int)).max() <= 1

@@ -24,11 +24,11 @@ def test_pixels_are_scaled_as_for_the_training(network):
 def test_images_are_rounded_to_the_nearest_level_and_cut_off(network):
     latent = 3 * torch.randn(4, network.config.latent)
     network.decoder.head.bias.data[0] = 2  # a colour beyond white
-    levels = ServedDecoder(network.decoder)(latent)
+    levels = ServedDecoder(network)(latent)
     assert levels.dtype == torch.uint8
     assert levels.shape == (4, 16, 16, 3)
-    location = network.decoder(latent).permute(0, 2, 3, 1)
-    assert ((levels / 255 - location.clamp(0, 1)).abs() <= 0.5001 / 255).all()
+    image = (network.decoder(latent) + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+    assert ((levels / 255 - image).abs() <= 0.5001 / 255).all()
     assert (levels[..., 0] == 255).any()
 
 
@@ -38,7 +38,7 @@ def test_one_checkpoint_gives_two_models_that_fit_each_other(network):
     for latent in ("mean", "log_variance"):
         assert encoder.graph.outputs[latent].shape == ("batch", network.config.latent)
     assert decoder.graph.outputs["image"].shape == ("batch", 16, 16, 3)
-    assert encoder.provenance["scale"] == pytest.approx(16)
+    assert encoder.provenance["scale"] == pytest.approx(64)
 
 
 def test_a_network_of_digits_is_not_served():

@@ -44,13 +44,13 @@ def random_holes(side: int, random: np.random.Generator) -> Tensor:
     Returns:
         (1, side, side) bool.
     """
-    mask = Image.new("1", (side, side))
+    mask = Image.new("L", (side, side))
     draw = ImageDraw.Draw(mask)
     if random.random() < 0.5:
         _draw_rectangles(draw, side, random)
     else:
         _draw_strokes(draw, side, random)
-    return torch.from_numpy(np.array(mask))[None]
+    return torch.from_numpy(np.array(mask) > 0)[None]
 
 
 def _draw_rectangles(draw: ImageDraw.ImageDraw, side: int, random: np.random.Generator) -> None:

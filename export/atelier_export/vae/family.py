@@ -5,10 +5,12 @@ from pathlib import Path
 from atelier_export.publishing.served_model import ServedModel
 from atelier_export.vae.checkpoint import load_vae_checkpoint
 from atelier_export.vae.digits import train_digits
+from atelier_export.vae.evaluation import evaluate
 from atelier_export.vae.paintings import train
+from atelier_export.vae.report import evaluation_tables as tables
 from atelier_export.vae.serving import vae_models
 
-__all__ = ["served_models", "train", "train_digits"]
+__all__ = ["evaluate", "served_models", "tables", "train", "train_digits"]
 
 
 def served_models(checkpoint: Path) -> list[ServedModel]:

@@ -25,6 +25,7 @@ def test_holes_are_a_part_of_the_image_of_every_shape():
         holes = random_holes(64, np.random.default_rng(seed))
         assert holes.shape == (1, 64, 64)
         assert holes.dtype == torch.bool
+        assert holes.view(torch.uint8).max() == 1  # others read the bytes of a mask
         shares.append(holes.float().mean().item())
     assert min(shares) > 0
     assert max(shares) < 0.6

@@ -49,6 +49,13 @@ def repository(training, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def digits_training(digits, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("digits-run")
+    run(family.train_digits, "--digits", digits, "--output", output, *SMALL)
+    return output
+
+
 def test_a_training_leaves_a_checkpoint_that_says_how_it_was_made(training):
     checkpoint = load_vae_checkpoint(training / "vae.safetensors")
     assert checkpoint.network.config.latent_shape == (4, 4, 4)
@@ -126,15 +133,47 @@ def test_the_published_graphs_compute_what_the_network_does(training, repository
     assert np.abs(rebuilt.astype(int) - expected_image.numpy().astype(int)).max() <= 1
 
 
-def test_digits_are_learnt_by_the_same_code_and_their_bounds_reported(digits, tmp_path):
-    run(family.train_digits, "--digits", digits, "--output", tmp_path, *SMALL)
-    checkpoint = load_vae_checkpoint(tmp_path / "vae.safetensors")
+def test_digits_are_learnt_by_the_same_code_and_their_bounds_reported(digits, digits_training):
+    checkpoint = load_vae_checkpoint(digits_training / "vae.safetensors")
     figures = checkpoint.training["test"]
     assert figures["images"] == 20
     assert figures["elbo"] == pytest.approx(figures["reconstruction"] - figures["kl"], rel=1e-5)
     assert figures["elbo"] < figures["importance_weighted"] < 0
     assert figures["kl"] > 0
-    # What was learnt is done: the command gives the same figures again.
-    run(family.train_digits, "--digits", digits, "--output", tmp_path, *SMALL)
-    again = load_vae_checkpoint(tmp_path / "vae.safetensors")
+    # The training is done: the command gives the same figures again.
+    run(family.train_digits, "--digits", digits, "--output", digits_training, *SMALL)
+    again = load_vae_checkpoint(digits_training / "vae.safetensors")
     assert again.training == checkpoint.training
+
+
+def test_the_evaluation_measures_what_is_published(
+    movements, repository, digits_training, tmp_path
+):
+    output = tmp_path / "evaluation.json"
+    said = run(
+        family.evaluate, "--paintings", movements, "--model-repository", repository,
+        "--restored", 3, "--digits-checkpoint", digits_training / "vae.safetensors", "-o", output,
+    )  # fmt: skip
+    evaluation = json.loads(output.read_text())
+    figures = evaluation["reconstruction"]
+    assert figures["images"] > evaluation["restored_images"] > 0
+    assert figures["elbo"] < -figures["kl"]
+    bits = -figures["elbo"] / (3 * 32 * 32) / np.log(2)
+    assert figures["bits_per_dimension"] == pytest.approx(bits)
+    assert 5 < bits < 12  # hardly trained: about as many as by chance
+    for sigma, quality in evaluation["noise"].items():
+        # 20 log10(255 / σ), and a little more since levels are cut off.
+        assert quality["noisy"]["psnr"] == pytest.approx(20 * np.log10(255 / int(sigma)), abs=1.5)
+    assert evaluation["holes"]["biharmonic"] > evaluation["holes"]["grey"]
+    assert evaluation["digits"]["images"] == 20
+    for table in family.tables(evaluation).values():
+        assert table in said
+
+
+def test_what_is_not_published_cannot_be_evaluated(movements, tmp_path):
+    command = settings_command("vae", family.evaluate)
+    result = CliRunner().invoke(
+        command, ["--paintings", str(movements), "--model-repository", str(tmp_path)]
+    )
+    assert result.exit_code == 1
+    assert "holds no version of vae_encoder and vae_decoder; `atelier export vae`" in result.output

@@ -66,7 +66,7 @@ def train(data: PaintingData, settings: PaintingSettings, run: RunSettings) -> P
         ValueError: An input cannot be used; or as of `run_training`.
     """
     paintings = read_paintings(data.paintings, settings.last_side, settings.split)
-    known = {"images": _fingerprint(paintings), "vgg": sha256(data.vgg.read_bytes())}
+    known = {"images": paintings.fingerprint, "vgg": sha256(data.vgg.read_bytes())}
     moments = cell_moments_in(run.output, data.vgg, paintings.images)
     training = paintings.places("training")
     teacher = Teacher(moments[training], len(paintings.classes), settings.components)
@@ -94,11 +94,7 @@ def train_digits(data: DigitData, settings: DigitSettings, run: RunSettings) -> 
         ValueError: An input cannot be used; or as of `run_training`.
     """
     digits = read_digits(data.digits)
-    return _train(digits, DIGITS_NETWORK, settings, run, {"images": _fingerprint(digits)}, None)
-
-
-def _fingerprint(data: LabelledImages) -> str:
-    return sha256(repr(data.names).encode() + data.images.contiguous().numpy().tobytes())
+    return _train(digits, DIGITS_NETWORK, settings, run, {"images": digits.fingerprint}, None)
 
 
 def _train(

@@ -1,5 +1,6 @@
 """Images in memory with labels, in three parts."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,3 +31,9 @@ class LabelledImages:
     def places(self, part: Part) -> Tensor:
         """The places of a part's images, (n,) int64, ascending."""
         return torch.tensor([place for place, each in enumerate(self.parts) if each == part])
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of names and pixels, in hexadecimal digits."""
+        content = repr(self.names).encode() + self.images.contiguous().numpy().tobytes()
+        return hashlib.sha256(content).hexdigest()

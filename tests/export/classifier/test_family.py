@@ -1,11 +1,8 @@
 """The classifier from paintings to a model card, by its commands."""
 
-import gzip
 import json
-import struct
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner, Result
@@ -55,22 +52,6 @@ def repository(training, tmp_path_factory) -> Path:
     assert result.output.splitlines()[-2:] == [
         f"published version 1 in {folder / name / '1'}" for name in ("classifier", "classify")
     ]
-    return folder
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory) -> Path:
-    """Digits in the four files of MNIST: bright where the digit is odd."""
-    folder = tmp_path_factory.mktemp("digits")
-    for name, count in (("train", 5040), ("t10k", 20)):
-        labels = np.arange(count, dtype=np.uint8) % 10
-        pixels = np.full((count, 28, 28), 60, np.uint8) + 100 * (labels % 2)[:, None, None]
-        for suffix, array in (
-            ("images-idx3-ubyte", pixels.astype(np.uint8)),
-            ("labels-idx1-ubyte", labels),
-        ):
-            header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
-            (folder / f"{name}-{suffix}.gz").write_bytes(gzip.compress(header + array.tobytes(), 1))
     return folder
 
 

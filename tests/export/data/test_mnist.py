@@ -23,6 +23,7 @@ def test_digits_are_read_from_idx_files(tmp_path):
     assert digits.places("training").tolist() == [0, 1, 2]
     assert len(digits.places("validation")) == 5000
     assert digits.labels[digits.places("test")].tolist() == [0, 1, 2, 3]
+    assert digits.fingerprint == read_digits(tmp_path).fingerprint
     test_image = digits.images[-1]
     assert (test_image.permute(1, 2, 0).numpy() == pixels[-1][:, :, None]).all()
 

@@ -1,0 +1,64 @@
+"""The figures of an autoencoder's evaluation as Markdown, ready for a model card."""
+
+from typing import Any
+
+from atelier_export.reports.markdown import plural, table
+
+_NOISE = {
+    "noisy": "as it is",
+    "vae": "autoencoder",
+    "median": "median filter, 3×3",
+    "non_local_means": "non-local means, told σ",
+}
+_HOLES = {
+    "grey": "as it is",
+    "vae": "autoencoder",
+    "biharmonic": "biharmonic inpainting, told where the holes are",
+}
+
+
+def evaluation_tables(result: dict[str, Any]) -> dict[str, str]:
+    """Tables of what `evaluate_vae` returned."""
+    tables = {
+        "reconstruction": _reconstruction(result["reconstruction"]),
+        "noise": _noise(result["noise"]),
+        "holes": table(
+            ["", "PSNR in the holes"],
+            [[name, f"{result['holes'][key]:.2f} dB"] for key, name in _HOLES.items()],
+        ),
+        "cost": "One image in ONNX Runtime with one thread: "
+        + ", ".join(f"`{name}` {each:.1f} ms" for name, each in result["milliseconds"].items())
+        + ".",
+    }
+    if "digits" in result:
+        tables["digits"] = _digits(result["digits"])
+    return tables
+
+
+def _reconstruction(figures: dict[str, Any]) -> str:
+    headings = ["test paintings", "PSNR", "SSIM", "KL divergence", "bits a dimension"]
+    row = [
+        f"{figures['images']:,}",
+        f"{figures['psnr']:.2f} dB",
+        f"{figures['ssim']:.3f}",
+        f"{figures['kl']:,.0f} nats",
+        f"{figures['bits_per_dimension']:.2f}",
+    ]
+    return table(headings, [row])
+
+
+def _noise(noise: dict[str, Any]) -> str:
+    headings = ["PSNR, SSIM", *(f"σ = {sigma}" for sigma in noise)]
+    rows = []
+    for key, name in _NOISE.items():
+        cells = [f"{each[key]['psnr']:.2f} dB, {each[key]['ssim']:.3f}" for each in noise.values()]
+        rows.append([name, *cells])
+    return table(headings, rows)
+
+
+def _digits(figures: dict[str, Any]) -> str:
+    samples = figures["importance_samples"]
+    headings = ["test digits", "ELBO", "reconstruction", "KL divergence", f"L with K = {samples}"]
+    names = ("elbo", "reconstruction", "kl", "importance_weighted")
+    row = [f"{figures['images']:,}", *(f"{figures[name]:.2f} nats" for name in names)]
+    return f"After {plural(figures['steps'], 'step')}:\n\n{table(headings, [row])}"

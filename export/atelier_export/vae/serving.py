@@ -1,0 +1,134 @@
+"""The variational autoencoder as it is served: pixels to latents, and latents to pixels."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from atelier_export.data.synthetic import synthetic_image
+from atelier_export.publishing.served_model import Graph, Inputs, Output, ServedModel
+from atelier_export.publishing.triton_config import triton_config
+from atelier_export.vae.checkpoint import VAECheckpoint
+from atelier_export.vae.likelihood import DiscretisedLaplace
+from atelier_export.vae.network import VAE, Encoder
+
+PARITY_BATCHES = (1, 3, 8)
+PARITY_SEED = 20131220
+POSTERIOR_TOLERANCE = 1e-3
+"""How far a served mean or log-variance may be from PyTorch's; both are about 1."""
+PIXEL_TOLERANCE = 1
+"""How far a served pixel may be from PyTorch's, of 255: one rounding apart."""
+
+
+class ServedEncoder(nn.Module):
+    """An encoder with the pixels as they are on the wire."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Encodes a batch.
+
+        Args:
+            image: (B, N, N, 3) uint8, RGB.
+
+        Returns:
+            Mean and log-variance of the posterior, (B, L) float32 each.
+        """
+        x = image.permute(0, 3, 1, 2).float() / 255  # (B, 3, N, N)
+        mean, log_variance = self.encoder(x)  # (B, L) each
+        return mean, log_variance
+
+
+class ServedDecoder(nn.Module):
+    """A decoder with the pixels as they are on the wire."""
+
+    def __init__(self, network: VAE) -> None:
+        super().__init__()
+        self.decoder = network.decoder
+        self.likelihood = network.likelihood
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Decodes a batch.
+
+        Args:
+            latent: (B, L) float32.
+
+        Returns:
+            (B, N, N, 3) uint8, RGB, rounded to the nearest value.
+        """
+        image: Tensor = self.likelihood.image(self.decoder(latent))  # (B, 3, N, N)
+        return (image * 255).round().to(torch.uint8).permute(0, 2, 3, 1)  # (B, N, N, 3)
+
+
+def vae_models(checkpoint: VAECheckpoint) -> list[ServedModel]:
+    """What is published of a variational autoencoder: `vae_encoder` and `vae_decoder`.
+
+    Raises:
+        ValueError: It was trained on digits.
+    """
+    network, config = checkpoint.network, checkpoint.network.config
+    if not isinstance(network.likelihood, DiscretisedLaplace) or config.colors != 3:
+        raise ValueError("a network of digits cannot be served; train on paintings, in colour")
+    sizes = {"side": config.side, "latent": config.latent}
+    provenance = {"network": asdict(config), "scale": float(network.likelihood.scale.detach())}
+    graphs = {"vae_encoder": encoder_graph(network), "vae_decoder": decoder_graph(network)}
+    return [
+        ServedModel(
+            name=name,
+            config=triton_config(Path(__file__).with_name(f"{name}.pbtxt"), **sizes),
+            graph=graph,
+            provenance=provenance,
+        )
+        for name, graph in graphs.items()
+    ]
+
+
+def encoder_graph(network: VAE) -> Graph:
+    """An encoder as it is served: `image` -> `mean`, `log_variance`; the batch is dynamic."""
+    side, latent = network.config.side, network.config.latent
+    served = ServedEncoder(network.encoder)
+    return Graph(
+        module=served,
+        reference=served,
+        example={"image": torch.zeros(2, side, side, 3, dtype=torch.uint8)},
+        dynamic_axes={"image": {0: "batch"}},
+        outputs={
+            "mean": Output(("batch", latent), POSTERIOR_TOLERANCE),
+            "log_variance": Output(("batch", latent), POSTERIOR_TOLERANCE),
+        },
+        parity_batches=lambda: _image_batches(side),
+    )
+
+
+def decoder_graph(network: VAE) -> Graph:
+    """A decoder as it is served: `latent` -> `image`; the batch is dynamic."""
+    side, latent = network.config.side, network.config.latent
+    served = ServedDecoder(network)
+    return Graph(
+        module=served,
+        reference=served,
+        example={"latent": torch.zeros(2, latent)},
+        dynamic_axes={"latent": {0: "batch"}},
+        outputs={"image": Output(("batch", side, side, 3), PIXEL_TOLERANCE)},
+        parity_batches=lambda: _latent_batches(latent),
+    )
+
+
+def _image_batches(side: int) -> Iterator[Inputs]:
+    generator = torch.Generator().manual_seed(PARITY_SEED)
+    for batch in PARITY_BATCHES:
+        images = [synthetic_image(side, side, generator) for _ in range(batch)]
+        yield {"image": torch.cat(images)}
+
+
+def _latent_batches(latent: int) -> Iterator[Inputs]:
+    """Samples of the prior, each batch at the deviations 1/2, 1 and 2; and the prior's mean."""
+    generator = torch.Generator().manual_seed(PARITY_SEED)
+    yield {"latent": torch.zeros(1, latent)}
+    for batch in PARITY_BATCHES:
+        for deviation in (0.5, 1.0, 2.0):
+            yield {"latent": deviation * torch.randn(batch, latent, generator=generator)}

@@ -23,6 +23,7 @@ SLOW := $(addprefix tests/, \
 	export/style/test_compare_style_networks.py \
 	export/style/test_export.py \
 	export/style/test_training.py \
+	export/vae/test_family.py \
 	model_repository/test_classify.py \
 	model_repository/test_drain.py \
 	model_repository/test_malformed.py \

@@ -63,4 +63,7 @@ def export_family(
 def export_all() -> None:
     """Publish every family's checkpoint in `export/checkpoints`."""
     for family in FAMILIES.values():
-        export_family(family, family.checkpoint, Path("model_repository"), None)
+        if family.checkpoint.exists():
+            export_family(family, family.checkpoint, Path("model_repository"), None)
+        else:
+            click.echo(f"{family.name}: there are no weights at {family.checkpoint} yet")

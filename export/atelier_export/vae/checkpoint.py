@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from atelier_export.publishing.checkpoint import load_checkpoint, save_checkpoint
+from torch import Tensor
+
+from atelier_export.publishing.checkpoint import config_from, load_checkpoint, save_checkpoint
 from atelier_export.vae.network import VAE, VAEConfig
 
 _KIND = "atelier vae 1"
@@ -38,16 +40,10 @@ def load_vae_checkpoint(path: Path) -> VAECheckpoint:
         FileNotFoundError: There is no such file.
         ValueError: The file is not a checkpoint of a variational autoencoder.
     """
-    weights, description = load_checkpoint(path, _KIND, "vae")
-    try:
-        network = VAE(network_config(description["network"]))
-        network.load_state_dict(weights)
-        return VAECheckpoint(network.eval(), description["training"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path} does not hold the network that it describes: {error}") from error
+    return load_checkpoint(path, _KIND, "vae", _build)
 
 
-def network_config(fields: dict[str, Any]) -> VAEConfig:
-    """A configuration from its fields as they come back from JSON, tuples as lists."""
-    tuples = {name: tuple(fields[name]) for name in ("channels", "blocks")}
-    return VAEConfig(**{**fields, **tuples})
+def _build(description: dict[str, Any], weights: dict[str, Tensor]) -> VAECheckpoint:
+    network = VAE(config_from(VAEConfig, description["network"]))
+    network.load_state_dict(weights)
+    return VAECheckpoint(network.eval(), description["training"])

@@ -4,6 +4,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from atelier_export.commands import export_family
 from atelier_export.commands.groups import evaluate, export, model_card, train
 from atelier_export.families import FAMILIES
 
@@ -47,3 +48,18 @@ def test_a_model_card_is_made_anew_by_a_command(tmp_path, monkeypatch):
     result = CliRunner().invoke(model_card, ["style", "--folder", str(tmp_path)])
     assert result.exit_code == 1
     assert "evaluation.json" in result.output
+
+
+def test_every_checkpoint_is_exported_and_one_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exported = []
+    monkeypatch.setattr(
+        export_family, "export_family", lambda family, *arguments: exported.append(family.name)
+    )
+    checkpoint = FAMILIES["style"].checkpoint
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    result = CliRunner().invoke(export, ["all"])
+    assert result.exit_code == 0
+    assert exported == ["style"]
+    assert f"vae: there are no weights at {FAMILIES['vae'].checkpoint} yet\n" in result.output

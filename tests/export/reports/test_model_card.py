@@ -1,10 +1,13 @@
 import json
+from pathlib import Path
 
 import pytest
 
+from atelier_export.families import FAMILIES
 from atelier_export.reports.markdown import plural, table
 from atelier_export.reports.model_card import update_card, with_tables
 
+ROOT = Path(__file__).parents[3]
 CARD = """# Card
 
 <!-- table: one -->
@@ -37,6 +40,17 @@ def test_a_card_and_its_evaluation_must_fit():
         with_tables(CARD, {"one": "1"})
     with pytest.raises(ValueError, match="the card has no"):
         with_tables("# Card", {"one": "1"})
+
+
+TRAINED = {name: each for name, each in FAMILIES.items() if (ROOT / each.checkpoint).exists()}
+
+
+@pytest.mark.parametrize("family", TRAINED.values(), ids=TRAINED.keys())
+def test_the_figures_of_every_card_are_those_of_its_evaluation(family):
+    folder = (ROOT / family.checkpoint).parent
+    card = (folder / "README.md").read_text()
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    assert with_tables(card, family.module.tables(evaluation)) == card
 
 
 def test_markdown():

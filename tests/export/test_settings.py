@@ -58,19 +58,19 @@ def run(*arguments: object):
 
 
 def test_defaults_come_from_the_fields():
-    result, settings = run(__file__, "-o", "out")
+    result, settings = run(__file__, "-o", "new.json")
     assert result.output == "done\n"
-    assert settings == Outer(Path(__file__), Path("out"))
+    assert settings == Outer(Path(__file__), Path("new.json"))
 
 
 def test_every_field_is_an_option():
     result, settings = run(
-        __file__, "--output", "out", "--side", 64, "--kind", "two", "--shape", "flat",
+        __file__, "--output", "new.json", "--side", 64, "--kind", "two", "--shape", "flat",
         "--names", "c,a,c", "--starts", "c", "--version", 3, "--plot", "--weight", 0.5,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert settings == Outer(
-        Path(__file__), Path("out"), 64, "two", "flat", ("c", "a"), ("c",), 3, True, Inner(0.5)
+        Path(__file__), Path("new.json"), 64, "two", "flat", ("c", "a"), ("c",), 3, True, Inner(0.5)
     )
 
 
@@ -89,12 +89,12 @@ def test_the_help_is_the_docstring_and_the_fields():
     ("arguments", "code", "message"),
     [
         ([__file__], 2, "-o"),
-        ([__file__, "-o", "out", "--side", 8], 2, "8 is not in the range x>=16"),
-        ([__file__, "-o", "out", "--side", 20], 1, "side must be a multiple of 8, not 20"),
-        ([__file__, "-o", "out", "--kind", "six"], 2, "'six' is not one of 'one', 'two'"),
-        ([__file__, "-o", "out", "--names", "a,x"], 2, "names must be a, b or c, not 'x'"),
-        ([__file__, "-o", "out", "--weight", 2], 2, "2.0 is not in the range 0<=x<2"),
-        (["missing", "-o", "out"], 2, "'missing' does not exist"),
+        ([__file__, "-o", "new.json", "--side", 8], 2, "8 is not in the range x>=16"),
+        ([__file__, "-o", "new.json", "--side", 20], 1, "side must be a multiple of 8, not 20"),
+        ([__file__, "-o", "new.json", "--kind", "six"], 2, "'six' is not one of 'one', 'two'"),
+        ([__file__, "-o", "new.json", "--names", "a,x"], 2, "names must be a, b or c, not 'x'"),
+        ([__file__, "-o", "new.json", "--weight", 2], 2, "2.0 is not in the range 0<=x<2"),
+        (["missing", "-o", "new.json"], 2, "'missing' does not exist"),
     ],
 )
 def test_what_cannot_be_used_is_named(arguments, code, message):

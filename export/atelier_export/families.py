@@ -37,7 +37,7 @@ class Family:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the weights that are published lie, in a clone."""
+        """The published weights, in a clone."""
         return Path("export/checkpoints") / self.name / f"{self.name}.safetensors"
 
 

@@ -26,7 +26,7 @@ def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _smooth_picture(random: np.random.Generator, width: int, height: int) -> Image.Image:
+def _smooth_image(random: np.random.Generator, width: int, height: int) -> Image.Image:
     coarse = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 
@@ -37,7 +37,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photographs")
     random = np.random.default_rng(2)
     for number in range(8):
-        _smooth_picture(random, 40 + 5 * number, 70 - 3 * number).save(folder / f"{number}.png")
+        _smooth_image(random, 40 + 5 * number, 70 - 3 * number).save(folder / f"{number}.png")
     return folder
 
 
@@ -48,7 +48,7 @@ def paintings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     random = np.random.default_rng(3)
     files = [folder / "red.png", folder / "blue.png"]
     for file in files:
-        _smooth_picture(random, 60, 50).save(file)
+        _smooth_image(random, 60, 50).save(file)
     return files
 
 

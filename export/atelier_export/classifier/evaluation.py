@@ -105,13 +105,13 @@ def evaluate_classifier(data: ClassifierEvaluationData) -> dict[str, Any]:
     # The published graph, on the test part.
     version, content, network, side = _published(data.model_repository)
     paintings = read_paintings(data.paintings, side)
-    test = paintings.places("test")
+    test = paintings.indices("test")
     probabilities = _graph_probabilities(content, paintings.images[test])
     result: dict[str, Any] = {
         "model": {"version": version, "sha256": sha256(content)},
         "data": {
             "vgg": sha256(data.vgg.read_bytes()),
-            **{part: len(paintings.places(part)) for part in ("training", "validation", "test")},
+            **{part: len(paintings.indices(part)) for part in ("training", "validation", "test")},
         },
         "classifier": classification_figures(
             probabilities, paintings.labels[test], MOVEMENTS, ERAS
@@ -123,7 +123,7 @@ def evaluate_classifier(data: ClassifierEvaluationData) -> dict[str, Any]:
     moments = cell_moments_in(data.cache, data.vgg, paintings.images)
     statistics = torch.cat([window_statistics(some) for some in torch.split(moments, 256)])
     probe = probe_probabilities(
-        statistics, paintings.labels, paintings.places("training"), len(MOVEMENTS)
+        statistics, paintings.labels, paintings.indices("training"), len(MOVEMENTS)
     )
     result["probe"] = classification_figures(probe[test], paintings.labels[test], MOVEMENTS, ERAS)
 
@@ -173,7 +173,7 @@ def _checkpoint_figures(
         raise ValueError(
             f"{checkpoint} tells {', '.join(loaded.classes)}, not {', '.join(data.classes)}"
         )
-    test = data.places("test")
+    test = data.indices("test")
     probabilities = predict(loaded.network, data.images[test]).softmax(dim=1)
     figures = classification_figures(probabilities, data.labels[test], data.classes, groups)
     return {**figures, "steps": loaded.training["steps"]}

@@ -153,7 +153,7 @@ def probe_probabilities(x: Tensor, labels: Tensor, training: Tensor, classes: in
     Args:
         x: (N, P), statistics of whole images, see `window_statistics`.
         labels: (N,) int64.
-        training: (n,) int64, places of the training part.
+        training: (n,) int64, indices of the training part.
         classes: K.
 
     Returns:
@@ -208,23 +208,23 @@ class Teacher(nn.Module):
             )
 
     @torch.no_grad()
-    def forward(self, places: Tensor, windows: Windows) -> tuple[Tensor, Tensor]:
+    def forward(self, indices: Tensor, windows: Windows) -> tuple[Tensor, Tensor]:
         """What there is in windows of images.
 
         Args:
-            places: (B,) int64, places of the images in the moments.
+            indices: (B,) int64, indices of the images in the moments.
             windows: B windows.
 
         Returns:
             Probabilities (B, K), and whitened principal components (B, D).
         """
-        x = window_statistics(self._moments[places], windows)
+        x = window_statistics(self._moments[indices], windows)
         x = (x - self.mean) / self.deviation  # (B, P)
-        fold = _fold(places)
+        fold = _fold(indices)
         logits = torch.einsum("bkp,bp->bk", self.weight[fold], x) + self.bias[fold]  # (B, K)
         return logits.softmax(dim=1), x @ self.projection
 
 
-def _fold(places: Tensor) -> Tensor:
+def _fold(indices: Tensor) -> Tensor:
     # Images come by name, and neighbours may show one work: they share a fold.
-    return places // 16 % FOLDS
+    return indices // 16 % FOLDS

@@ -68,7 +68,7 @@ def train(data: PaintingData, settings: PaintingSettings, run: RunSettings) -> P
     paintings = read_paintings(data.paintings, settings.last_side, settings.split)
     known = {"images": paintings.fingerprint, "vgg": sha256(data.vgg.read_bytes())}
     moments = cell_moments_in(run.output, data.vgg, paintings.images)
-    training = paintings.places("training")
+    training = paintings.indices("training")
     teacher = Teacher(moments[training], len(paintings.classes), settings.components)
     return _train(
         paintings, ClassifierConfig(len(paintings.classes)), settings, run, known, teacher
@@ -110,19 +110,19 @@ def _train(
         raise ValueError(f"the classifier is trained on the cpu alone, not on {run.device}")
     torch.manual_seed(settings.seed)
     network = Classifier(config)
-    places = data.places("training")
+    indices = data.indices("training")
     recorded = asdict(settings)
     training = ClassifierTraining(
-        network, data.images[places], data.labels[places], settings, teacher,
+        network, data.images[indices], data.labels[indices], settings, teacher,
         {**recorded, "classes": data.classes, **known},
     )  # fmt: skip
     size = sum(parameter.numel() for parameter in network.parameters())
-    _log.info("%d parameters, %d images", size, len(places))
+    _log.info("%d parameters, %d images", size, len(indices))
     run_training(training, run)
 
     # The moving average is the result, with probabilities calibrated on the validation part.
     result = training.result
-    validation = data.places("validation")
+    validation = data.indices("validation")
     logits = predict(result, data.images[validation])
     temperature = fit_temperature(logits, data.labels[validation])
     recorded |= {"temperature": temperature, **known}
@@ -216,11 +216,11 @@ class ClassifierTraining:
         # Crops
         count = settings.batch
         drawn = random.choice(len(self._labels), count, replace=False, p=self._frequencies)
-        places = torch.from_numpy(drawn)
-        labels = self._labels[places]
+        indices = torch.from_numpy(drawn)
+        labels = self._labels[indices]
         windows = random_windows(random, count, settings.smallest_crop)
         mirrored = torch.from_numpy(random.random(count) < settings.flip)
-        image = self._images[places].float() / 255  # (B, 3, S, S)
+        image = self._images[indices].float() / 255  # (B, 3, S, S)
         image = crop(image, windows, mirrored, settings.side_at(step))  # (B, 3, side, side)
         image = jitter_colors(image, random, settings.color_jitter)
 
@@ -229,7 +229,7 @@ class ClassifierTraining:
         target = F.one_hot(labels, classes).float()  # (B, K)
         target = target * (1 - settings.label_smoothing) + settings.label_smoothing / classes
         if self._teacher:
-            probabilities, statistics = self._teacher(places, windows)
+            probabilities, statistics = self._teacher(indices, windows)
             target = torch.lerp(target, probabilities, settings.teacher_share)
         half = count // 2
         if settings.mixup:

@@ -1,1 +1,1 @@
-"""The command line of this room, made from families and settings."""
+"""The commands of this package, made from families and settings."""

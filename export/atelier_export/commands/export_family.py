@@ -19,8 +19,8 @@ def export_command(family: Family) -> click.Command:
         help=f"""Publish the {family.name} networks of a checkpoint.
 
         Exports every model of the family to ONNX, compares ONNX Runtime's outputs with PyTorch's,
-        and adds a version of each to the repository: all of them or, if one cannot be published or
-        differs by more than its tolerance, none.
+        and adds a version of each model to the repository. If one of them cannot be published or
+        differs by more than its tolerance, none is.
         """,
         params=[
             click.Option(
@@ -30,7 +30,7 @@ def export_command(family: Family) -> click.Command:
             click.Option(
                 ["--model-repository"], type=click.Path(path_type=Path, file_okay=False),
                 default=Path("model_repository"), show_default=True,
-                help="Where the models are published.",
+                help="The repository to publish into.",
             ),
             click.Option(
                 ["--version"], type=click.IntRange(1),
@@ -43,7 +43,7 @@ def export_command(family: Family) -> click.Command:
 def export_family(
     family: Family, checkpoint: Path, model_repository: Path, version: int | None
 ) -> None:
-    """Publishes a family and prints what came of it; raises ClickException if nothing did."""
+    """Publishes a family and prints the result; raises ClickException if it fails."""
     from atelier_export.publishing.errors import PublishError
     from atelier_export.publishing.publish import publish
 
@@ -56,7 +56,7 @@ def export_family(
         if publication.is_new:
             click.echo(f"published version {publication.version} in {folder}")
         else:
-            click.echo(f"{folder} is this very export already; nothing was changed")
+            click.echo(f"{folder} already holds this export; nothing was changed")
 
 
 @click.command("all")

@@ -1,6 +1,6 @@
-"""The commands of this room: `train`, `evaluate`, `export`, `model-card` FAMILY, and single ones.
+"""The commands of this package: `train`, `evaluate`, `export`, `model-card` FAMILY, and others.
 
-A family is imported when its command is called or asked for help, so listing them is quick.
+A family is imported when its command or its help is called, so that listing the commands is quick.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def _group(
     make: Callable[[Family], click.Command],
     *others: click.Command,
 ) -> click.Group:
-    """The group `atelier NAME`; `make` gives the command of a family."""
+    """The group `atelier NAME`; `make` returns a family's command."""
     group = click.Group(name, help=help)
     for family in FAMILIES.values():
         command = LazyCommand(family.name, family.purpose, partial(make, family))
@@ -45,7 +45,7 @@ def _digits(family: Family) -> click.Command:
     name = f"digits-{family.name}"
     return LazyCommand(
         name,
-        f"The code of the {family.name} family, tried on the digits of MNIST.",
+        f"Train the {family.name} family's code on MNIST, as a test of it.",
         lambda: settings_command(name, family.module.train_digits),
     )
 
@@ -69,7 +69,7 @@ export = _group(
 )
 model_card = _group(
     "model-card",
-    "Make the tables of a family's model card anew from its evaluation.",
+    "Update the tables of a family's model card from its evaluation.",
     model_card_command,
 )
 paint = _single(

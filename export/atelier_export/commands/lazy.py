@@ -1,4 +1,4 @@
-"""Commands that are made when they are called, so that listing them imports nothing heavy."""
+"""Commands that are built on their first call, so that listing them imports nothing heavy."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,10 @@ import click
 
 
 class LazyCommand(click.Command):
-    """Stands in a list of commands for one that is made when it is called or asked for help."""
+    """A command's entry in a list; the command itself is built when it or its help is called."""
 
     def __init__(self, name: str, short_help: str, make: Callable[[], click.Command]) -> None:
-        """Keeps what the list shows; `make` gives the command itself."""
+        """Takes what the list shows; `make` builds the command itself."""
         super().__init__(name, short_help=short_help)
         self._make = make
 
@@ -25,5 +25,5 @@ class LazyCommand(click.Command):
         return self._make().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command itself, whose context `make_context` gave."""
+        """Runs the command itself, in the context that `make_context` returned."""
         return ctx.command.invoke(ctx)

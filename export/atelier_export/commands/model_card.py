@@ -8,7 +8,7 @@ from atelier_export.families import Family
 
 
 def model_card_command(family: Family) -> click.Command:
-    """The command that makes the tables of a family's card anew."""
+    """The command that updates the tables of a family's card."""
 
     def run(folder: Path) -> None:
         from atelier_export.reports.model_card import update_card
@@ -21,12 +21,12 @@ def model_card_command(family: Family) -> click.Command:
     return click.Command(
         family.name,
         callback=run,
-        help=f"Make the tables of the {family.name} model card anew from its evaluation.json.",
+        help=f"Update the tables of the {family.name} model card from its evaluation.json.",
         params=[
             click.Option(
                 ["--folder"], type=click.Path(path_type=Path, exists=True, file_okay=False),
                 default=family.checkpoint.parent, show_default=True,
-                help="Holds README.md and evaluation.json.",
+                help="The folder with README.md and evaluation.json.",
             )
         ],
     )  # fmt: skip

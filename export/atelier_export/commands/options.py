@@ -1,4 +1,4 @@
-"""From dataclasses of settings to a command: every field is an option, see `settings`."""
+"""Commands from dataclasses of settings: every field is an option, see `settings`."""
 
 import inspect
 import logging
@@ -16,15 +16,15 @@ from atelier_export.settings import Setting, setting_of
 
 
 def settings_command(name: str, function: Callable[..., object]) -> click.Command:
-    """A command that fills the dataclasses which a function takes, and calls it.
+    """A command that fills a function's dataclasses from its options and calls the function.
 
-    The command's help is the function's docstring up to `Args:`. What the function returns is
-    printed. OSError and ValueError become one line on standard error, exit code 1.
+    The command's help is the function's docstring up to `Args:`. The return value is printed.
+    OSError, ValueError and PublishError become one line on standard error and exit code 1.
 
     Args:
         name: The command's name.
         function: Each of its parameters is annotated with a dataclass, whose fields become options;
-            a field that is a dataclass itself gives its own fields.
+            a field that is itself a dataclass contributes its own fields.
 
     Raises:
         ValueError: Two of the dataclasses have a setting of the same name.
@@ -37,7 +37,7 @@ def settings_command(name: str, function: Callable[..., object]) -> click.Comman
             level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
         )
         try:
-            result = function(**{name: _filled(group, values) for name, group in groups.items()})
+            result = function(**{name: _fill(group, values) for name, group in groups.items()})
         except (OSError, ValueError, PublishError) as error:
             raise click.ClickException(str(error)) from error
         if result is not None:
@@ -66,83 +66,84 @@ def _settings_of(group: type) -> list[tuple[Field[Any], Any]]:
 
 def _parameters(group: type) -> list[click.Parameter]:
     parameters: list[click.Parameter] = []
-    for each, kind in _settings_of(group):
-        if is_dataclass(kind):
-            parameters += _parameters(typing.cast(type, kind))
-        elif (said := setting_of(each)) is not None:
-            parameters.append(_parameter(each, kind, said))
+    for field, annotation in _settings_of(group):
+        if is_dataclass(annotation):
+            parameters += _parameters(typing.cast(type, annotation))
+        elif (setting := setting_of(field)) is not None:
+            parameters.append(_parameter(field, annotation, setting))
     return parameters
 
 
-def _parameter(each: Field[Any], kind: Any, said: Setting) -> click.Parameter:
-    required = each.default is MISSING
-    converted = _converted(kind, said)
-    if said.positional:
-        many = typing.get_origin(_without_none(kind)) is tuple
+def _parameter(field: Field[Any], annotation: Any, setting: Setting) -> click.Parameter:
+    required = field.default is MISSING
+    parameter_type = _click_type(annotation, setting)
+    if setting.positional:
+        many = typing.get_origin(_without_none(annotation)) is tuple
         return click.Argument(
-            [each.name], type=converted, required=required, nargs=-1 if many else 1,
-            metavar=said.metavar,
+            [field.name], type=parameter_type, required=required, nargs=-1 if many else 1,
+            metavar=setting.metavar,
         )  # fmt: skip
     given: dict[str, Any] = {}
     if not required:
         given["default"] = (
-            ",".join(each.default) or None if isinstance(each.default, tuple) else each.default
+            ",".join(field.default) or None if isinstance(field.default, tuple) else field.default
         )
+    short = [setting.short] if setting.short else []
     return click.Option(
-        [f"--{each.name.replace('_', '-')}", *([said.short] if said.short else []), each.name],
-        type=converted,
+        [f"--{field.name.replace('_', '-')}", *short, field.name],
+        type=parameter_type,
         required=required,
-        is_flag=kind is bool,
-        metavar=said.metavar,
-        help=said.help,
-        show_default=given.get("default") is not None and kind is not bool,
+        is_flag=annotation is bool,
+        metavar=setting.metavar,
+        help=setting.help,
+        show_default=given.get("default") is not None and annotation is not bool,
         **given,
     )
 
 
-def _converted(kind: Any, said: Setting) -> "click.ParamType[Any]":
-    """The type in which click reads a setting; ranges are told in its help and its errors."""
-    kind = _without_none(kind)
-    if typing.get_origin(kind) is Literal:
-        return click.Choice(typing.get_args(kind))
-    if typing.get_origin(kind) is tuple:
-        return _path(said) if said.positional else _Names(said)
-    if kind is Path:
-        return _path(said)
-    if kind is int:
-        return click.IntRange(_whole(said.minimum), _whole(said.maximum))
-    if kind is float:
-        return click.FloatRange(said.minimum, said.maximum, max_open=said.open_maximum)
-    if kind is bool:
+def _click_type(annotation: Any, setting: Setting) -> "click.ParamType[Any]":
+    """The click type of a setting, which shows its range in help and errors."""
+    annotation = _without_none(annotation)
+    if typing.get_origin(annotation) is Literal:
+        return click.Choice(typing.get_args(annotation))
+    if typing.get_origin(annotation) is tuple:
+        return _path(setting) if setting.positional else _Names(setting)
+    if annotation is Path:
+        return _path(setting)
+    if annotation is int:
+        return click.IntRange(_as_int(setting.minimum), _as_int(setting.maximum))
+    if annotation is float:
+        return click.FloatRange(setting.minimum, setting.maximum, max_open=setting.open_maximum)
+    if annotation is bool:
         return click.BOOL
-    return click.Choice(said.allowed) if said.allowed else click.STRING
+    return click.Choice(setting.allowed) if setting.allowed else click.STRING
 
 
-def _without_none(kind: Any) -> Any:
-    if typing.get_origin(kind) in (UnionType, typing.Union):
-        (kind,) = (each for each in typing.get_args(kind) if each is not NoneType)
-    return kind
+def _without_none(annotation: Any) -> Any:
+    if typing.get_origin(annotation) in (UnionType, typing.Union):
+        (annotation,) = (each for each in typing.get_args(annotation) if each is not NoneType)
+    return annotation
 
 
-def _whole(bound: float | None) -> int | None:
+def _as_int(bound: float | None) -> int | None:
     return None if bound is None else int(bound)
 
 
-def _path(said: Setting) -> "click.ParamType[Any]":
-    exists = said.path in ("file", "folder", "either")
+def _path(setting: Setting) -> "click.ParamType[Any]":
+    exists = setting.path in ("file", "folder", "either")
     return click.Path(
         path_type=Path,
         exists=exists,
-        file_okay=said.path not in ("folder", "new_folder"),
-        dir_okay=said.path not in ("file", "new_file"),
+        file_okay=setting.path not in ("folder", "new_folder"),
+        dir_okay=setting.path not in ("file", "new_file"),
     )
 
 
 @dataclass
 class _Names(click.ParamType):  # type: ignore[type-arg]
-    """A list of names with commas between them, each once."""
+    """A list of names, separated by commas, without repetitions."""
 
-    said: Setting
+    setting: Setting
     name = "name,…"
 
     def convert(
@@ -151,18 +152,18 @@ class _Names(click.ParamType):  # type: ignore[type-arg]
         """The names in their order."""
         names = tuple(dict.fromkeys(value.split(","))) if isinstance(value, str) else value
         try:
-            self.said.check(param.name if param and param.name else self.name, names)
+            self.setting.check(param.name if param and param.name else self.name, names)
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return tuple(names)
 
 
-def _filled(group: type, values: dict[str, Any]) -> Any:
-    """A dataclass made of the command line's values."""
+def _fill(group: type, values: dict[str, Any]) -> Any:
+    """A dataclass with the command line's values."""
     found = {}
-    for each, kind in _settings_of(group):
-        if is_dataclass(kind):
-            found[each.name] = _filled(typing.cast(type, kind), values)
-        elif values.get(each.name) is not None:
-            found[each.name] = values[each.name]
+    for field, annotation in _settings_of(group):
+        if is_dataclass(annotation):
+            found[field.name] = _fill(typing.cast(type, annotation), values)
+        elif values.get(field.name) is not None:
+            found[field.name] = values[field.name]
     return group(**found)

@@ -1,4 +1,4 @@
-"""Random square crops of images, for trainings."""
+"""Random square crops of images, for training."""
 
 import numpy as np
 from PIL import Image
@@ -11,29 +11,28 @@ from atelier_export.data.images import EncodedImage, resize_short_side, to_tenso
 class RandomCrops(Dataset[Tensor]):
     """Random square crops, a function of the seed and the index alone.
 
-    So a training that was interrupted at any step goes on with the crops that it would have seen.
-    Each pass over the images has an order of its own; each crop takes a random share of the
-    image and is mirrored half of the time.
+    So a training that resumes at any step sees the same crops as an uninterrupted one. Each epoch
+    shuffles the images anew; each crop shows a random part of an image, mirrored half of the time.
     """
 
     def __init__(self, images: list[EncodedImage], side: int, count: int, seed: int) -> None:
-        self._pictures = images
+        self._images = images
         self._side = side
         self._count = count
         self._seed = seed
 
     def __len__(self) -> int:
-        """Crops in the whole training."""
+        """The number of crops."""
         return self._count
 
     def __getitem__(self, index: int) -> Tensor:
         """The crop number `index`, (3, side, side) float32 in 0..1."""
         if not 0 <= index < self._count:
             raise IndexError(f"crop {index} of {self._count}")
-        epoch, place = divmod(index, len(self._pictures))
-        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._pictures))
-        random = np.random.default_rng((self._seed, epoch, place))
-        image = self._pictures[order[place]].read()
+        epoch, position = divmod(index, len(self._images))
+        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._images))
+        random = np.random.default_rng((self._seed, epoch, position))
+        image = self._images[order[position]].read()
         image = resize_short_side(
             image, random.integers(self._side, self._side * 3 // 2, endpoint=True)
         )

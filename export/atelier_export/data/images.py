@@ -1,4 +1,4 @@
-"""EncodedImage: images from a folder or a tar archive, paintings from a folder; crops; tensors."""
+"""Images from a folder or a tar archive, paintings from a folder; resizing, crops, tensors."""
 
 import io
 import tarfile
@@ -20,7 +20,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """One encoded image: a file, or a stretch of a tar archive."""
+    """One encoded image: a file, or a byte range of a tar archive."""
 
     name: str
     file: Path
@@ -36,15 +36,15 @@ class EncodedImage:
 
 
 def read_upright(source: Path | bytes, name: str | None = None) -> Image.Image:
-    """Decodes an image as RGB, turned as its EXIF data say, transparency laid over white.
+    """Decodes an image as RGB, upright by its EXIF orientation, with transparency over white.
 
     Args:
         source: A file, or its content.
-        name: What messages call the content; a file is called by its path.
+        name: The name in messages; by default the file's path.
 
     Raises:
         OSError: The file cannot be read or decoded.
-        ValueError: It has more pixels than Pillow takes for harmless.
+        ValueError: It has more pixels than Pillow's limit.
     """
     name = name or str(source)
     try:
@@ -52,12 +52,12 @@ def read_upright(source: Path | bytes, name: str | None = None) -> Image.Image:
             upright = ImageOps.exif_transpose(image)
             if upright.has_transparency_data:
                 upright = upright.convert("RGBA")
-                paper = Image.new("RGBA", upright.size, "white")
-                upright = Image.alpha_composite(paper, upright)
+                background = Image.new("RGBA", upright.size, "white")
+                upright = Image.alpha_composite(background, upright)
             return upright.convert("RGB")
     except Image.DecompressionBombError as error:
         raise ValueError(f"{name} is too large: {error}") from error
-    except (OSError, SyntaxError, ValueError) as error:  # all three come of broken PNGs
+    except (OSError, SyntaxError, ValueError) as error:  # a broken PNG raises any of these
         raise OSError(f"{name} cannot be read as an image: {error}") from error
 
 
@@ -94,11 +94,11 @@ def find_images(source: Path) -> list[EncodedImage]:
 
 
 def find_paintings(folder: Path, styles: Sequence[str] = ()) -> dict[str, Path]:
-    """The paintings of a folder by the names of their styles, which are the files' without suffix.
+    """The paintings of a folder by style name: the file's name without suffix.
 
     Args:
-        folder: Searched with the folders in it.
-        styles: The names that are wanted, in this order; without any, all by name.
+        folder: Searched recursively.
+        styles: The styles to return, in this order; by default all, sorted by name.
 
     Raises:
         FileNotFoundError: There is no such folder.
@@ -137,7 +137,7 @@ def center_crop(image: Image.Image, side: int) -> Image.Image:
 
 
 def inner(images: Tensor, margin: int) -> Tensor:
-    """EncodedImage (…, H, W) without their outermost `margin` pixels."""
+    """Images (…, H, W) without their outermost `margin` pixels."""
     height, width = images.shape[-2:]
     return images[..., margin : height - margin, margin : width - margin]
 

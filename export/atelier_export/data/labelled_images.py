@@ -12,14 +12,14 @@ Part = Literal["training", "validation", "test"]
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images of one size, decoded once, and what they show.
+    """Decoded images of one size, with labels and parts.
 
     Attributes:
         names: N names, unique.
         images: (N, 3, S, S) uint8, RGB.
-        labels: (N,) int64, places in `classes`.
+        labels: (N,) int64, indices into `classes`.
         classes: Names of the classes.
-        parts: For each image the part that it belongs to.
+        parts: The part of each image.
     """
 
     names: tuple[str, ...]
@@ -28,9 +28,9 @@ class LabelledImages:
     classes: tuple[str, ...]
     parts: tuple[Part, ...]
 
-    def places(self, part: Part) -> Tensor:
-        """The places of a part's images, (n,) int64, ascending."""
-        return torch.tensor([place for place, each in enumerate(self.parts) if each == part])
+    def indices(self, part: Part) -> Tensor:
+        """The indices of a part's images, (n,) int64, ascending."""
+        return torch.tensor([index for index, each in enumerate(self.parts) if each == part])
 
     @property
     def fingerprint(self) -> str:

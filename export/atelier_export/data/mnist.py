@@ -14,24 +14,24 @@ DIGITS = tuple("0123456789")
 
 
 def read_digits(folder: Path) -> LabelledImages:
-    """Reads MNIST (LeCun et al. 1998): the last 5,000 training images are for the validation.
+    """Reads MNIST; the last 5,000 training images become the validation part.
 
     Args:
-        folder: With the four idx files as they are published, compressed with gzip.
+        folder: The four idx files as published, compressed with gzip.
 
     Raises:
         OSError: A file cannot be read.
-        ValueError: A file is not in idx form.
+        ValueError: A file is not in the idx format.
     """
     images = [_read_idx(folder / f"{name}-images-idx3-ubyte.gz", 3) for name in ("train", "t10k")]
     labels = [_read_idx(folder / f"{name}-labels-idx1-ubyte.gz", 1) for name in ("train", "t10k")]
-    count, tested = len(images[0]), len(images[1])
+    training, test = len(images[0]), len(images[1])
     grey = torch.cat(images)[:, None]  # (N, 1, 28, 28)
-    parts: list[Part] = ["training"] * (count - 5000)
+    parts: list[Part] = ["training"] * (training - 5000)
     parts += ["validation"] * 5000
-    parts += ["test"] * tested
+    parts += ["test"] * test
     return LabelledImages(
-        names=tuple(str(place) for place in range(len(grey))),
+        names=tuple(str(index) for index in range(len(grey))),
         images=grey.expand(-1, 3, -1, -1),
         labels=torch.cat(labels).long(),
         classes=DIGITS,
@@ -40,7 +40,7 @@ def read_digits(folder: Path) -> LabelledImages:
 
 
 def _read_idx(path: Path, dimensions: int) -> Tensor:
-    """An array of bytes in idx form: 0, 0, type 8, number of dimensions, their sizes, the data."""
+    """Reads an idx file of bytes: 0, 0, type 8, number of dimensions, their sizes, the data."""
     with gzip.open(path) as file:
         content = file.read()
     header = 4 + 4 * dimensions

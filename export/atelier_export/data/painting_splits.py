@@ -1,6 +1,7 @@
-"""Three parts of a collection of paintings that share no work, or no artist.
+"""Training, validation and test parts of paintings that share no work, or no artist.
 
-A part is a function of the paintings' names and pixels alone, so every run sees the same ones.
+The parts are a function of the paintings' names and pixels alone, so they are the same in every
+run.
 """
 
 import hashlib
@@ -19,9 +20,9 @@ from atelier_export.data.labelled_images import Part
 Split = Literal["work", "artist"]
 
 _HELD_OUT = 0.15
-"""Share of the images for the validation, and for the test."""
+"""Share of the images in the validation part, and in the test part."""
 _SAME_WORK = 0.95
-"""Correlation of two thumbnails from which they are taken for photographs of one work."""
+"""Correlation above which two thumbnails count as photographs of one work."""
 
 
 def artist_of(name: str) -> str:
@@ -30,17 +31,17 @@ def artist_of(name: str) -> str:
 
 
 def work_of(name: str) -> str:
-    """What all names of a work share: artist and title without the numbers at its end.
+    """The artist and the title without trailing numbers: the same for all images of a work.
 
-    So the plates of a series and the versions of a subject count as one work, which is on the safe
-    side. A title that is a number alone stays.
+    Plates of a series and versions of a subject count as one work too, which is on the safe side.
+    A title that is only a number is kept.
     """
     artist, _, title = PurePosixPath(name).stem.partition("_")
     return f"{artist}_{re.sub(r'(-[0-9]+)+-?$', '', title)}"
 
 
 def split_by_work(names: tuple[str, ...], images: Tensor) -> tuple[Part, ...]:
-    """A part for each image, so that no work is in two.
+    """Assigns each image a part, all images of a work the same one.
 
     Args:
         names: N names.
@@ -69,7 +70,7 @@ def _part(work: str) -> Part:
 
 
 def _look_alike(images: Tensor, block: int = 1024) -> Iterable[tuple[int, int]]:
-    """Pairs of places whose thumbnails of 16×16 pixels correlate like two images of one work."""
+    """Pairs of indices of images whose 16×16 thumbnails correlate like those of one work."""
     thumbnails = torch.cat(
         [F.adaptive_avg_pool2d(some.float(), 16).flatten(1) for some in torch.split(images, block)]
     )  # (N, 768)
@@ -83,28 +84,31 @@ def _look_alike(images: Tensor, block: int = 1024) -> Iterable[tuple[int, int]]:
 
 
 def split_by_artist(names: tuple[str, ...]) -> tuple[Part, ...]:
-    """A part for each name, so that no artist is in two.
+    """Assigns each image a part by its name, all images of an artist the same one.
 
-    In each movement the artists come in the order of a hash; test and validation take them, in
-    turn, as long as these stay within their share. So an artist with most of a movement is trained
-    on, and a movement of one artist is not tested.
+    In each movement the artists are sorted by a hash and go to test and validation in turn, while
+    these stay within their share, then to training. So an artist with most of a movement is
+    trained on, and a movement of one artist is not tested.
     """
+    # The movement of most of an artist's works
     movement_of: dict[str, str] = {}
     for (artist, movement), _ in Counter(
         (artist_of(name), PurePosixPath(name).parent.name) for name in names
     ).most_common():
-        movement_of.setdefault(artist, movement)  # that of most works
+        movement_of.setdefault(artist, movement)
+
+    # The artists of each movement, to the part that lacks most of its share
     works = Counter(artist_of(name) for name in names)
     part_of: dict[str, Part] = {}
     for movement in sorted(set(movement_of.values())):
         artists = [artist for artist, its in movement_of.items() if its == movement]
         artists.sort(key=lambda artist: hashlib.sha256(artist.encode()).digest())
-        room = _HELD_OUT * sum(works[artist] for artist in artists)
-        left: dict[Part, float] = {"test": room, "validation": room}
+        share = _HELD_OUT * sum(works[artist] for artist in artists)
+        missing: dict[Part, float] = {"test": share, "validation": share}
         for artist in artists:
-            part: Part = max(left, key=lambda each: left[each])
-            if works[artist] <= left[part] + room / 10:
-                left[part] -= works[artist]
+            part: Part = max(missing, key=lambda each: missing[each])
+            if works[artist] <= missing[part] + share / 10:
+                missing[part] -= works[artist]
                 part_of[artist] = part
             else:
                 part_of[artist] = "training"

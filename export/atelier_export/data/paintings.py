@@ -26,7 +26,7 @@ ERAS = {
     "modern": ("impressionism", "pointillism", "fauvism", "naive_art", "cubism"),
     "abstract": ("abstract",),
 }
-"""The movements that each era is the sum of."""
+"""The movements of each era."""
 
 
 def read_paintings(source: Path, side: int = 128, split: Split = "work") -> LabelledImages:
@@ -41,7 +41,7 @@ def read_paintings(source: Path, side: int = 128, split: Split = "work") -> Labe
 
     Raises:
         OSError: A painting cannot be read.
-        ValueError: A painting lies in no folder that is called like a movement.
+        ValueError: A painting's folder is not named after a movement.
     """
     found = find_images(source)
     names = tuple(each.name for each in found)
@@ -53,7 +53,7 @@ def read_paintings(source: Path, side: int = 128, split: Split = "work") -> Labe
 
 
 def resize_to_square(image: Image.Image, side: int) -> Image.Image:
-    """The whole image squashed to a square, antialiased; as it is if it has this size."""
+    """The whole image squashed to a square, antialiased; unchanged if it has this size."""
     if image.size == (side, side):
         return image
     return image.resize((side, side), Image.Resampling.BILINEAR)
@@ -62,7 +62,5 @@ def resize_to_square(image: Image.Image, side: int) -> Image.Image:
 def _movement(name: str) -> int:
     folder = PurePosixPath(name).parent.name
     if folder not in MOVEMENTS:
-        raise ValueError(
-            f"{name} lies in no folder called like a movement ({', '.join(MOVEMENTS)})"
-        )
+        raise ValueError(f"{name} is in no folder named after a movement ({', '.join(MOVEMENTS)})")
     return MOVEMENTS.index(folder)

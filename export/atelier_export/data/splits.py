@@ -1,4 +1,4 @@
-"""Which images are trained on, and which are kept for the evaluation."""
+"""Training images and held-out images."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -7,7 +7,7 @@ Item = TypeVar("Item")
 
 
 def split(items: Sequence[Item], held_out: int) -> tuple[list[Item], list[Item]]:
-    """Items to train on, and every `held_out`th to evaluate on.
+    """Splits items into those to train on and every `held_out`th, to evaluate on.
 
     Raises:
         ValueError: Too few items for both.
@@ -17,5 +17,5 @@ def split(items: Sequence[Item], held_out: int) -> tuple[list[Item], list[Item]]
             f"{len(items)} images cannot be split with every {held_out}th held out; "
             "give more images or a smaller number from 2 up"
         )
-    training = [item for place, item in enumerate(items, 1) if place % held_out]
+    training = [item for number, item in enumerate(items, 1) if number % held_out]
     return training, list(items[held_out - 1 :: held_out])

@@ -1,4 +1,4 @@
-"""Made-up images, where what they show does not matter."""
+"""Synthetic images, to measure parity and time with."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def synthetic_image(height: int, width: int, generator: torch.Generator) -> Tensor:
-    """A random image with a photograph's spectrum (amplitude falls as frequency rises) and grain.
+    """A random image with a photograph's spectrum (amplitude falls with frequency) and grain.
 
     Returns:
         (1, height, width, 3) uint8, over the whole range from black to white.

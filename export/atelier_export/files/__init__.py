@@ -1,1 +1,1 @@
-"""Files and folders that survive a kill."""
+"""Atomic writes and folder locks."""

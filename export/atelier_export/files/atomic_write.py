@@ -8,10 +8,10 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path`, of the same suffix; what is written there takes its place.
+    """Yields a temporary path beside `path`, of the same suffix, and renames it to `path` at exit.
 
-    The content reaches the disk before the name does. An error on the way, or a kill, leaves what
-    was there before; only a kill leaves a hidden file beside it.
+    The content is synced to disk before the rename. An error or a kill leaves the previous file as
+    it was; after a kill the hidden temporary file is left beside it.
 
     Raises:
         OSError: The file cannot be written.

@@ -1,4 +1,4 @@
-"""Folders in which one process works at a time."""
+"""Exclusive locks on folders."""
 
 import fcntl
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 
 @contextmanager
 def folder_lock(folder: Path, refusal: Exception) -> Iterator[None]:
-    """Keeps a folder for this process and those that it forks, until their end at the latest.
+    """Locks a folder for this process and its forks; the lock ends with them at the latest.
 
     Args:
         folder: An existing folder; nothing in it changes.
-        refusal: What is raised if another process keeps it.
+        refusal: Raised if another process holds the lock.
 
     Raises:
         OSError: The folder cannot be opened or locked.

@@ -1,1 +1,1 @@
-"""What people look at: contact sheets, curves, the tables of model cards."""
+"""Contact sheets, loss curves, tables of model cards."""

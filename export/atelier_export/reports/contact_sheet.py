@@ -1,16 +1,16 @@
-"""Contact sheets: what a person looks at to judge a training."""
+"""Contact sheets: images in labelled columns, to judge a training by eye."""
 
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
 _GAP = 8
-_LABEL = 22
+_HEADING = 22
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a contact sheet: a heading and one image a row."""
+    """A column of a contact sheet: a heading and one image per row."""
 
     heading: str
     images: list[Image.Image]
@@ -20,7 +20,7 @@ def contact_sheet(columns: list[Column]) -> Image.Image:
     """Lays images of one size out in labelled columns, on white.
 
     Raises:
-        ValueError: The columns are not equally long, or the images not equally large.
+        ValueError: The columns differ in length, or the images in size.
     """
     sizes = {image.size for column in columns for image in column.images}
     rows = {len(column.images) for column in columns}
@@ -29,14 +29,14 @@ def contact_sheet(columns: list[Column]) -> Image.Image:
     (width, height), row_count = sizes.pop(), rows.pop()
     sheet = Image.new(
         "RGB",
-        (len(columns) * (width + _GAP) + _GAP, _LABEL + row_count * (height + _GAP) + _GAP),
+        (len(columns) * (width + _GAP) + _GAP, _HEADING + row_count * (height + _GAP) + _GAP),
         "white",
     )
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(15)
-    for place, column in enumerate(columns):
-        left = _GAP + place * (width + _GAP)
+    for number, column in enumerate(columns):
+        left = _GAP + number * (width + _GAP)
         draw.text((left, 4), column.heading, "black", font)
         for row, image in enumerate(column.images):
-            sheet.paste(image, (left, _LABEL + row * (height + _GAP)))
+            sheet.paste(image, (left, _HEADING + row * (height + _GAP)))
     return sheet

@@ -1,17 +1,17 @@
-"""Curves of a training or an optimisation."""
+"""Loss curves of a training or an optimisation."""
 
 from pathlib import Path
 
 
 def plot_losses(history: list[dict[str, float]], path: Path) -> None:
-    """Draws each term of the loss over the steps, logarithmically.
+    """Draws each term of the loss over the steps, on a logarithmic scale.
 
     Args:
-        history: One entry a logged step: `step` and the terms, as means since the entry before; an
-            entry may lack a term.
+        history: One entry per logged step: `step` and the terms, as means since the previous entry;
+            an entry may lack a term.
         path: The image to write; the suffix chooses the format.
     """
-    # Figure in place of pyplot: no global state and no display.
+    # `Figure`, unlike pyplot, has no global state and needs no display.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")

@@ -20,14 +20,14 @@ CARD, EVALUATION = "README.md", "evaluation.json"
 _TABLE = re.compile(r"(<!-- table: (?P<name>\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 Tables = Callable[[dict[str, Any]], Mapping[str, str]]
-"""From an evaluation to Markdown by the tables' names."""
+"""A function from an evaluation to its tables, Markdown by name."""
 
 
 def with_tables(card: str, tables: Mapping[str, str]) -> str:
-    """The card with every table made anew.
+    """The card with every table replaced.
 
     Raises:
-        ValueError: The card names a table that there is not, or has none at all.
+        ValueError: The card names an unknown table, or has none.
     """
     names = [found["name"] for found in _TABLE.finditer(card)]
     if unknown := [name for name in names if name not in tables]:
@@ -38,7 +38,7 @@ def with_tables(card: str, tables: Mapping[str, str]) -> str:
 
 
 def update_card(folder: Path, tables: Tables) -> Path:
-    """Makes the tables of a family's card anew and returns the card's path.
+    """Updates the tables of a family's card and returns the card's path.
 
     Args:
         folder: Holds the card and the evaluation.
@@ -46,7 +46,7 @@ def update_card(folder: Path, tables: Tables) -> Path:
 
     Raises:
         OSError: A file cannot be read or written.
-        ValueError: The card names a table that the evaluation does not give.
+        ValueError: The card names a table that is not made from the evaluation.
     """
     evaluation = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
     card = folder / CARD

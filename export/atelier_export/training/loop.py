@@ -1,4 +1,4 @@
-"""The loop that every training runs in: resume, lock, progress, finite check, curves, samples."""
+"""The loop of every training: lock, resume, update, finite check, log, curves, samples."""
 
 import logging
 import time
@@ -24,13 +24,13 @@ CURVES = "loss.png"
 
 @dataclass(frozen=True)
 class Update:
-    """What a step tells of itself.
+    """What an update reports.
 
     Attributes:
         terms: Values for the log and the curves by name, of any shape; nan where a value was not
             measured in this step.
-        checked: Values by name that must be finite, such as the loss and its gradient's norm; what
-            has once spoilt the weights never leaves them.
+        checked: Values by name that must be finite, such as the loss and its gradient's norm: nan
+            never leaves the weights again.
     """
 
     terms: Mapping[str, Tensor]
@@ -40,14 +40,14 @@ class Update:
 class Training(Protocol):
     """What a family trains.
 
-    Everything random in it is a function of the seed and the step, so a training that was killed
-    goes on from its last saved state as if nothing had happened.
+    Everything random in it is a function of the seed and the step, so a training that resumes from
+    its last saved state gives the same weights as an uninterrupted one.
 
     Attributes:
         steps: Updates of the weights in all.
         parts: Networks, optimizers, schedules and averages by name: what an update changes.
-        made_from: All that has an effect on the weights, as plain values; a state that was saved
-            with anything else (but for `steps`) is not gone on with.
+        made_from: All that has an effect on the weights, as plain values. A saved state is only
+            resumed if these are the same, `steps` excepted.
     """
 
     steps: int
@@ -58,22 +58,22 @@ class Training(Protocol):
         """See the attributes."""
 
     def start(self, step: int) -> None:
-        """Called once, before the update of `step`: the step that a resumed training begins at."""
+        """Called once, before the first update; `step` is above 0 when a training resumes."""
 
     def update(self, step: int) -> Update:
-        """Moves the weights once."""
+        """Updates the weights once."""
 
     def samples(self) -> Image.Image | None:
-        """A sheet of what the networks do now, or None."""
+        """A sample sheet of the networks as they are, or None."""
 
 
 def run_training(training: Training, run: RunSettings) -> None:
-    """Trains to the last step, or goes on with a training that was interrupted.
+    """Trains to the last step, from the saved state if there is one.
 
     The folder of the run then holds the state, the curves and the sample sheets.
 
     Args:
-        training: What is trained.
+        training: What to train.
         run: Where, and how often to report.
 
     Raises:
@@ -87,6 +87,7 @@ def run_training(training: Training, run: RunSettings) -> None:
         f"another training is running in {folder}; wait for it, or choose another output folder"
     )
     with folder_lock(folder, refusal):
+        # Resume
         state = TrainingState(training.parts, training.made_from)
         state.load(folder / STATE)
         if state.step > steps:
@@ -98,10 +99,12 @@ def run_training(training: Training, run: RunSettings) -> None:
         training.start(state.step)
         progress = _Progress(state, steps)
         while state.step < steps:
+            # Update
             update = training.update(state.step)
             state.step += 1
             progress.add(update.terms)
 
+            # Check, log, save
             last = state.step == steps
             reports = last or state.step % run.log_every == 0
             saves = last or state.step % run.save_every == 0
@@ -135,7 +138,7 @@ class _Progress:
     def __init__(self, state: TrainingState, steps: int) -> None:
         self._state = state
         self._steps = steps
-        self._first = state.step
+        self._first_step = state.step
         self._started = time.monotonic()
         self._terms: dict[str, list[Tensor]] = {}
 
@@ -149,7 +152,7 @@ class _Progress:
         self._terms.clear()
         step = self._state.step
         self._state.history.append({"step": step, **means})
-        seconds = (time.monotonic() - self._started) / (step - self._first)
+        seconds = (time.monotonic() - self._started) / (step - self._first_step)
         _log.info(
             "step %d/%d  %s  %.2f s/step, %.0f min left",
             step, self._steps, "  ".join(f"{name} {mean:.4g}" for name, mean in means.items()),

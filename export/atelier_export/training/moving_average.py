@@ -5,14 +5,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
-    """A copy of the network, `module` of the result, that follows it.
+    """An averaged copy of the network, the `module` of the result.
 
-    `update_parameters(network)` moves it after each step; the first one copies.
+    Call `update_parameters(network)` after each step; the first call copies the weights.
 
     Args:
-        network: The one that is trained.
-        decay: Share of the average that a step leaves, 0..1.
+        network: The trained network.
+        decay: The old average's share in each update, 0..1.
     """
     average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    # Buffers, such as the running means of batch normalisation, belong to the weights.
+    # The running means of batch normalisation are buffers and are averaged too.
     return AveragedModel(network, multi_avg_fn=average, use_buffers=True)

@@ -1,4 +1,4 @@
-"""What a training needs to go on after a kill: the parts that it changes, step and curves."""
+"""The state that a training resumes from: its parts, the step and the curves."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +10,13 @@ from atelier_export.files.atomic_write import atomic_write
 
 
 class Stateful(Protocol):
-    """A network, an optimizer, a schedule, a moving average: whatever saves and takes a state."""
+    """A network, an optimizer, a schedule, a moving average: anything with a `state_dict`."""
 
     def state_dict(self) -> dict[str, Any]:
         """The state, as tensors and plain values."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
-        """Takes a state over."""
+        """Restores a state."""
 
 
 class TrainingState:
@@ -27,8 +27,8 @@ class TrainingState:
 
         Args:
             parts: Networks, optimizers, schedules by name; their states are saved and restored.
-            settings: Everything that has an effect on the weights; must be the same to go on, but
-                for `steps`, so that a training can be made longer.
+            settings: Everything that has an effect on the weights. A state is only restored if it
+                was saved with the same, `steps` excepted: a training can be made longer.
         """
         self._parts = dict(parts)
         self._settings = settings
@@ -36,14 +36,14 @@ class TrainingState:
         self.history: list[dict[str, float]] = []
 
     def save(self, path: Path) -> None:
-        """Writes atomically: a kill leaves the state before."""
+        """Writes atomically: a kill leaves the previous state."""
         parts = {name: part.state_dict() for name, part in self._parts.items()}
         progress = {"step": self.step, "history": self.history, "settings": self._settings}
         with atomic_write(path) as partial:
             torch.save({"parts": parts, **progress}, partial)
 
     def load(self, path: Path) -> None:
-        """Goes on from `path` if it exists.
+        """Restores the state in `path`, if the file exists.
 
         Raises:
             OSError: It cannot be read.
@@ -65,10 +65,9 @@ class TrainingState:
                 self.step, self.history = saved["step"], saved["history"]
         except (OSError, MemoryError):
             raise
-        except Exception as error:  # what is damaged may raise anything
+        except Exception as error:  # a damaged file may raise anything
             raise ValueError(
-                f"{path} is no state of this training: it is damaged, or of something else; "
-                "delete it to begin anew"
+                f"{path} is damaged or not a state of this training; delete it to start over"
             ) from error
         if other:
             raise ValueError(

@@ -59,8 +59,8 @@ def train_digits(data: DigitData, settings: DigitSettings, run: RunSettings) -> 
     network = VAE(DIGITS_NETWORK).to(device)
     training = VAETraining(
         network,
-        grey[digits.places("training")],
-        grey[digits.places("validation")],
+        grey[digits.indices("training")],
+        grey[digits.indices("validation")],
         digit_batch,
         settings,
         made_from={"images": digits.fingerprint, "network": asdict(DIGITS_NETWORK)},
@@ -68,7 +68,7 @@ def train_digits(data: DigitData, settings: DigitSettings, run: RunSettings) -> 
     run_training(training, run)
 
     # Bounds of the test part
-    test = binarise(grey[digits.places("test")], np.random.default_rng(TEST_SEED))
+    test = binarise(grey[digits.indices("test")], np.random.default_rng(TEST_SEED))
     bounds = measure_bounds(
         training.result.eval(), test.to(device), IMPORTANCE_SAMPLES, seed=TEST_SEED
     )

@@ -84,7 +84,7 @@ def evaluate_vae(data: VAEEvaluationData) -> dict[str, Any]:
     """
     published = PublishedVAE(data.model_repository)
     paintings = read_paintings(data.paintings, published.network["side"])
-    test = paintings.images[paintings.places("test")]
+    test = paintings.images[paintings.indices("test")]
     images: Pixels = test.permute(0, 2, 3, 1).contiguous().numpy()  # (n, N, N, 3)
     few = images[:: -(-len(images) // data.restored)]  # spread over all movements
     result: dict[str, Any] = {

@@ -59,15 +59,15 @@ def train(data: PaintingData, settings: PaintingSettings, run: RunSettings) -> P
     network = VAE(config).to(device)
     training = VAETraining(
         network,
-        paintings.images[paintings.places("training")],
-        paintings.images[paintings.places("validation")],
+        paintings.images[paintings.indices("training")],
+        paintings.images[paintings.indices("validation")],
         partial(painting_batch, settings=settings),
         settings,
         perceptual,
         {**known, "network": asdict(config)},
     )
     size = sum(parameter.numel() for parameter in network.parameters())
-    _log.info("%d parameters, %d images", size, len(paintings.places("training")))
+    _log.info("%d parameters, %d images", size, len(paintings.indices("training")))
     run_training(training, run)
     checkpoint = run.output / CHECKPOINT
     save_vae_checkpoint(checkpoint, VAECheckpoint(training.result, {**asdict(settings), **known}))

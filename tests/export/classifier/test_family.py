@@ -126,7 +126,7 @@ def test_exporting_again_gives_the_same_bytes_and_changes_nothing(training, repo
         export, "classifier", "--checkpoint", training / "classifier.safetensors",
         "--model-repository", repository,
     )  # fmt: skip
-    assert result.output.count("is this very export already; nothing was changed") == 2
+    assert result.output.count("already holds this export; nothing was changed") == 2
 
 
 def test_a_classifier_of_digits_is_not_published(digits_training, tmp_path):

@@ -36,7 +36,7 @@ def test_listing_the_families_imports_none_of_them():
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
 
 
-def test_a_model_card_is_made_anew_by_a_command(tmp_path, monkeypatch):
+def test_a_model_card_is_updated_by_a_command(tmp_path, monkeypatch):
     family = FAMILIES["style"]
     monkeypatch.setattr(family.module, "tables", lambda evaluation: {"all": str(evaluation)})
     (tmp_path / "README.md").write_text("<!-- table: all -->\n<!-- end of table -->\n")

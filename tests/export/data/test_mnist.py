@@ -20,9 +20,9 @@ def test_digits_are_read_from_idx_files(tmp_path):
         labels = np.arange(count, dtype=np.uint8) % 10
         _write_idx(tmp_path / f"{name}-labels-idx1-ubyte.gz", labels)
     digits = read_digits(tmp_path)
-    assert digits.places("training").tolist() == [0, 1, 2]
-    assert len(digits.places("validation")) == 5000
-    assert digits.labels[digits.places("test")].tolist() == [0, 1, 2, 3]
+    assert digits.indices("training").tolist() == [0, 1, 2]
+    assert len(digits.indices("validation")) == 5000
+    assert digits.labels[digits.indices("test")].tolist() == [0, 1, 2, 3]
     assert digits.fingerprint == read_digits(tmp_path).fingerprint
     test_image = digits.images[-1]
     assert (test_image.permute(1, 2, 0).numpy() == pixels[-1][:, :, None]).all()

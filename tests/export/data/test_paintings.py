@@ -85,10 +85,10 @@ def test_paintings_are_squashed_to_squares(tmp_path):
     assert paintings.images.shape == (2, 3, 16, 16)
     assert paintings.images[0, :, 7, 7].tolist() == [200, 100, 50]
     assert paintings.labels.tolist() == [MOVEMENTS.index("cubism")] * 2
-    assert sum(len(paintings.places(part)) for part in ("training", "validation", "test")) == 2
+    assert sum(len(paintings.indices(part)) for part in ("training", "validation", "test")) == 2
 
 
 def test_a_painting_of_no_movement_is_refused(tmp_path):
     Image.new("RGB", (16, 16)).save(tmp_path / "gris_one.png")
-    with pytest.raises(ValueError, match="no folder called like a movement"):
+    with pytest.raises(ValueError, match="no folder named after a movement"):
         read_paintings(tmp_path)

@@ -21,7 +21,7 @@ Between.
 """
 
 
-def test_every_table_is_made_anew_and_all_else_stays(tmp_path):
+def test_every_table_is_updated_and_all_else_stays(tmp_path):
     (tmp_path / "README.md").write_text(CARD)
     (tmp_path / "evaluation.json").write_text(json.dumps({"figure": 3}))
 

@@ -273,7 +273,7 @@ def test_exporting_again_changes_nothing_and_says_so(quick, repository, checkpoi
     result = run("--checkpoint", checkpoint_file, "--model-repository", repository)
     assert result.exit_code == 0
     assert result.output.endswith(
-        f"{repository / 'style' / '1'} is this very export already; nothing was changed\n"
+        f"{repository / 'style' / '1'} already holds this export; nothing was changed\n"
     )
     assert sorted(repository.rglob("*")) == before
 

@@ -10,7 +10,7 @@ def test_the_cpu_can_be_used():
 
 @pytest.mark.parametrize("name", ["foo", "", "cpu:x", "meta"])
 def test_what_is_no_device_is_refused(name):
-    with pytest.raises(ValueError, match=f"the device '{name}' cannot be used: .*; take cpu"):
+    with pytest.raises(ValueError, match=f"the device '{name}' cannot be used: .*; use cpu"):
         usable_device(name)
 
 

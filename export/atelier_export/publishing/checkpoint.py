@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file of weights that says what they are and how they were made."""
+"""Checkpoints: weights in one safetensors file, whose metadata describe networks and training."""
 
 import json
 from collections.abc import Mapping
@@ -20,8 +20,8 @@ def save_checkpoint(
     Args:
         path: The file; its folder is created.
         kind: What the file holds, with the version of its layout: "atelier style network 2".
-        weights: The tensors by name; several networks have a prefix each.
-        description: What rebuilds the networks, and how they were trained, as plain JSON by name.
+        weights: The tensors by name, with a prefix for each of several networks.
+        description: Plain JSON by name: the networks' configurations and how they were trained.
 
     Raises:
         OSError: It cannot be written.
@@ -41,8 +41,8 @@ def load_checkpoint(path: Path, kind: str, family: str) -> tuple[dict[str, Tenso
 
     Args:
         path: The file.
-        kind: What it must hold.
-        family: Whose training writes such files, for messages.
+        kind: The kind that it must be.
+        family: The family that trains such networks, for messages.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -50,8 +50,8 @@ def load_checkpoint(path: Path, kind: str, family: str) -> tuple[dict[str, Tenso
     """
     remedy = f"`atelier train {family}` writes checkpoints"
     if not path.is_file():
-        trouble = "is a folder" if path.is_dir() else "does not exist"
-        raise FileNotFoundError(f"{path} {trouble}; {remedy}")
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{path} {problem}; {remedy}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
@@ -64,4 +64,4 @@ def load_checkpoint(path: Path, kind: str, family: str) -> tuple[dict[str, Tenso
     try:
         return weights, {name: json.loads(value) for name, value in metadata.items()}
     except ValueError as error:
-        raise ValueError(f"{path} has a description that is no JSON: {error}; {remedy}") from error
+        raise ValueError(f"{path} has a description that is not JSON: {error}; {remedy}") from error

@@ -38,7 +38,7 @@ style (uint8[batch, height, width, 3] image, float[batch, {styles}] style)
 _CONFIG = """
 name: "{name}"
 platform: "onnxruntime_onnx"
-max_batch_size: 8
+max_batch_size: {max_batch}
 input [
   {{ name: "image" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] }},
   {{ name: "style" data_type: TYPE_FP32 dims: [ {count} ] }}
@@ -71,6 +71,7 @@ def write_style(
     name: str = "style",
     output: str = "stylized",
     batching: str = "dynamic_batching { }",
+    max_batch: int = 8,
 ) -> None:
     """Writes the model into a repository, as Triton serves it, in place of one of this name.
 
@@ -80,11 +81,17 @@ def write_style(
         name: Name of the model.
         output: Name of its output; any but the usual one fits no ensemble.
         batching: How its configuration batches.
+        max_batch: Its largest batch.
     """
     version = repository / name / "1"
     version.mkdir(parents=True, exist_ok=True)
     (version / "model.onnx").write_bytes(style_graph(styles.values(), output))
     config = _CONFIG.format(
-        name=name, output=output, batching=batching, count=len(styles), names=",".join(styles)
+        name=name,
+        output=output,
+        batching=batching,
+        max_batch=max_batch,
+        count=len(styles),
+        names=",".join(styles),
     )
     (version.parent / "config.pbtxt").write_text(config)

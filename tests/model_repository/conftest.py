@@ -63,7 +63,8 @@ def write_batched(path: Path) -> None:
 
     Requests of any speed share a batch there, provided that nothing else keeps them apart.
     """
-    write_style(path, STYLES, name="style_batched", batching=WHOLE_BATCHES)
+    # No batch may be larger: the rest of one that took more would wait for others that never come.
+    write_style(path, STYLES, name="style_batched", batching=WHOLE_BATCHES, max_batch=BATCH)
     config = (MODELS / "stylize" / "config.pbtxt").read_text()
     assert 'name: "stylize"\n' in config
     assert 'model_name: "style"\n' in config

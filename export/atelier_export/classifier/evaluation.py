@@ -22,7 +22,7 @@ from atelier_export.data.labelled_images import LabelledImages
 from atelier_export.data.mnist import read_digits
 from atelier_export.data.paintings import ERAS, MOVEMENTS, read_paintings
 from atelier_export.data.synthetic import synthetic_image
-from atelier_export.losses.vgg import WEIGHTS as VGG
+from atelier_export.losses.vgg import VGG_SETTING
 from atelier_export.onnx_graph.cost import milliseconds, multiply_adds
 from atelier_export.onnx_graph.runtime import cpu_session
 from atelier_export.publishing.checkpoint import config_from
@@ -51,7 +51,7 @@ class ClassifierEvaluationData(Settings):
     """
 
     paintings: Path = setting(help="Folder or uncompressed tar, the training's.", path="either")
-    vgg: Path = setting(**VGG)
+    vgg: Path = setting(**VGG_SETTING)
     model_repository: Path = setting(
         Path("model_repository"), "Where the model `classifier` is published.", path="folder"
     )

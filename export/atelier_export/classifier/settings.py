@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier_export.data.painting_splits import Split
-from atelier_export.losses.vgg import WEIGHTS as VGG
+from atelier_export.losses.vgg import VGG_SETTING
 from atelier_export.settings import Settings, setting
 
 
@@ -20,7 +20,7 @@ class PaintingData(Settings):
     paintings: Path = setting(
         help="Folder or uncompressed tar of <movement>/<artist>_<title>.<suffix>.", path="either"
     )
-    vgg: Path = setting(**VGG)
+    vgg: Path = setting(**VGG_SETTING)
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""The optimisation of Gatys et al. 2016: slow, for any painting; what networks are measured by."""
+"""The optimisation of Gatys et al. 2016: slow, for any painting; the reference for networks."""

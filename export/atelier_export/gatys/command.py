@@ -11,8 +11,8 @@ from atelier_export.gatys.painting import PaintFiles, PaintRun, paint_files
 def paint(files: PaintFiles, settings: PaintSettings, run: PaintRun) -> str:
     """Repaint PHOTOGRAPH in the style of PAINTING, slowly: by optimisation of the pixels.
 
-    No network is trained and no server asked. The image is saved on the way, and the loss of every
-    iteration beside it, as OUT's name with .json; so an interrupted run leaves what it had.
+    Trains no network and needs no server. Every few iterations it saves the image and, as OUT's
+    name with .json, the loss of each iteration, so an interrupted run keeps its progress.
     """
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -23,5 +23,5 @@ def paint(files: PaintFiles, settings: PaintSettings, run: PaintRun) -> str:
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    # An exception, so that the image is saved as it is.
+    # An exception, so that the current image is saved. 128 + signal number, as shells report it.
     sys.exit(128 + number)

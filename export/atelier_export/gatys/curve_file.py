@@ -1,4 +1,4 @@
-"""Curves of the slow optimisation, kept on disk: they cost minutes and fit every network."""
+"""Loss curves of the slow optimisation on disk: each takes minutes, and serves every network."""
 
 import json
 import logging
@@ -12,29 +12,29 @@ _log = logging.getLogger(__name__)
 
 
 class CurveFile:
-    """One JSON object a line, only ever appended to; a kill costs the last line at most."""
+    """One JSON object per line, append-only: a kill costs the last line at most."""
 
     def __init__(self, path: Path) -> None:
-        """Reads what is there, and creates the folder where there is none.
+        """Reads the file, if it exists, and creates its folder, if it does not.
 
         Raises:
-            OSError: It cannot be read, or its folder not be created.
-            ValueError: The file holds something else, to which nothing must be appended.
+            OSError: The file cannot be read, or the folder cannot be created.
+            ValueError: The file is not a curve file, so nothing may be appended to it.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         content = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
         if content and not content.startswith('{"key"'):
-            raise ValueError(f"{path} is no file of curves; choose another for them")
+            raise ValueError(f"{path} is not a curve file; choose another")
         self._path = path
         self._records = [record for line in content.splitlines() if (record := _parse(line))]
-        passed_over = len(content.splitlines()) - len(self._records)
-        if passed_over:
-            _log.warning("%s: %d lines that hold no whole curve are passed over", path, passed_over)
+        skipped = len(content.splitlines()) - len(self._records)
+        if skipped:
+            _log.warning("%s: %d lines hold no complete curve and are skipped", path, skipped)
 
     def find(self, key: dict[str, Any], iterations: int) -> list[CurvePoint] | None:
-        """The first `iterations` of a curve, if they were computed with this very key.
+        """The first `iterations` of a curve, or None if they are not stored under this key.
 
-        It is shorter if the optimisation found nothing better before.
+        The curve is shorter if the optimisation stopped early.
         """
         for record in self._records:
             if record["key"] == key and record["iterations"] >= iterations:
@@ -42,18 +42,18 @@ class CurveFile:
         return None
 
     def append(self, key: dict[str, Any], iterations: int, curve: list[CurvePoint]) -> None:
-        """Keeps a curve of an optimisation that was allowed so many iterations.
+        """Appends the curve of an optimisation.
 
         Args:
-            key: All that it depends on, as plain JSON.
-            iterations: The limit.
-            curve: Its points from the start on.
+            key: All that the curve depends on, as plain JSON.
+            iterations: The optimisation's limit.
+            curve: Its points from iteration 0 on.
         """
         points = [list(astuple(point)) for point in curve]
         record = {"key": key, "iterations": iterations, "curve": points}
         content = self._path.read_bytes() if self._path.exists() else b""
         with self._path.open("ab") as file:
-            # What a kill has cut short must not spoil this line too.
+            # A line that a kill has truncated must not spoil this one.
             separator = b"\n" if content and not content.endswith(b"\n") else b""
             file.write(separator + json.dumps(record).encode() + b"\n")
         self._records.append(record)
@@ -64,5 +64,5 @@ def _parse(line: str) -> dict[str, Any] | None:
         record = json.loads(line)
     except ValueError:
         return None
-    whole = isinstance(record, dict) and record.keys() >= {"key", "iterations", "curve"}
-    return record if whole else None
+    complete = isinstance(record, dict) and record.keys() >= {"key", "iterations", "curve"}
+    return record if complete else None

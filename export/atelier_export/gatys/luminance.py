@@ -1,6 +1,6 @@
 """Painting in the photograph's own colours (Gatys et al. 2016, arXiv:1606.05897, section 3.2).
 
-The style is taken over in the luminance alone, Y of YIQ; the photograph keeps its I and Q.
+The style is transferred in the luminance alone, Y of YIQ; the photograph keeps its I and Q.
 """
 
 import torch
@@ -16,16 +16,16 @@ def luminance(image: Tensor) -> Tensor:
 
 
 def match_luminance(painting: Tensor, photograph: Tensor) -> Tensor:
-    """The painting's luminance with the mean and the deviation of the photograph's.
+    """The painting's luminance with the mean and standard deviation of the photograph's.
 
-    So its strokes are looked for in the photograph's own range of light and dark.
+    So the style is matched within the photograph's own tonal range.
 
     Args:
         painting: (3, H, W), RGB in 0..1.
         photograph: (3, h, w), RGB in 0..1.
 
     Returns:
-        A grey image (3, H, W); it may reach a little beyond 0..1.
+        A grey image (3, H, W); it may exceed 0..1 a little.
     """
     target, source = luminance(photograph), luminance(painting)
     scale = target.std() / source.std().clamp_min(1e-6)
@@ -33,8 +33,8 @@ def match_luminance(painting: Tensor, photograph: Tensor) -> Tensor:
 
 
 def with_luminance(photograph: Tensor, painted: Tensor) -> Tensor:
-    """The photograph's colours in the luminance of another image, (3, H, W) in 0..1 each.
+    """The photograph's colours with the luminance of another image, (3, H, W) in 0..1 each.
 
-    The same change of red, green and blue moves Y by as much, and neither I nor Q.
+    The same value added to R, G and B changes Y by that value, and neither I nor Q.
     """
     return (photograph + luminance(painted) - luminance(photograph)).clamp(0, 1)

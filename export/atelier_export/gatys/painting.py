@@ -1,4 +1,4 @@
-"""One painting, from files to files, saved on the way."""
+"""The optimisation from files to files, with the image and its loss curve saved as it runs."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ from atelier_export.files.atomic_write import atomic_write
 from atelier_export.gatys.luminance import luminance, match_luminance, with_luminance
 from atelier_export.gatys.optimisation import CurvePoint, PaintSettings, paint
 from atelier_export.losses.perceptual import PerceptualLoss
-from atelier_export.losses.vgg import VGG19, WEIGHTS
+from atelier_export.losses.vgg import VGG19, VGG_SETTING
 from atelier_export.publishing.manifest import sha256
 from atelier_export.reports.loss_curves import plot_losses
 from atelier_export.settings import Settings, setting
@@ -29,21 +29,21 @@ _log = logging.getLogger(__name__)
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 """Formats of the result by the file's suffix."""
-_SMALLEST_SIDE = 16
-# Pixels painted around the image and cut off: the loss network pads with zeros, and a rim of
-# some three pixels shows it.
+_MIN_SIDE = 16
+# Pixels painted around the image and cut off: the loss network pads with zeros, which shows in a
+# border of some three pixels.
 _MARGIN = 8
 _QUALITY = 95
 
 
 @dataclass(frozen=True)
 class PaintFiles(Settings):
-    """What is painted, and where it goes.
+    """Input and output files.
 
     Attributes:
         photograph: Any image that Pillow reads.
-        painting: Likewise.
-        output: Where the result goes; the suffix chooses the format, one of `FORMATS`.
+        painting: The style image, in the same formats.
+        output: The image to write; the suffix chooses the format, one of `FORMATS`.
         vgg: Weights of the loss network, see `VGG19.load`.
     """
 
@@ -53,19 +53,19 @@ class PaintFiles(Settings):
         help="The image to write; its suffix (.png, .jpg, .webp) chooses the format.",
         path="new_file", metavar="OUT", short="-o",
     )  # fmt: skip
-    vgg: Path = setting(**WEIGHTS)
+    vgg: Path = setting(**VGG_SETTING)
 
 
 @dataclass(frozen=True)
 class PaintRun(Settings):
-    """What surrounds the optimisation.
+    """How a painting is made beyond the optimisation: sizes, colours, reports, device.
 
     Attributes:
         side: Longer side of the result in pixels; a smaller photograph keeps its size.
         style_side: Shorter side of the painting in pixels: the scale of the strokes.
-        keep_colors: Take over the painting's luminance alone, see `luminance`.
-        save_every: Iterations from one saved image and report to the next.
-        plot: Draw the curve too.
+        keep_colors: Transfer the style in the luminance alone, see `luminance`.
+        save_every: Iterations between saved images and log lines.
+        plot: Also draw the curve.
         device: A torch device.
     """
 
@@ -76,11 +76,9 @@ class PaintRun(Settings):
     style_side: int = setting(
         384, "Shorter side of the painting in pixels: the scale of the strokes.", minimum=16
     )
-    keep_colors: bool = setting(False, "Take over the painting's light and dark, not its colours.")
-    save_every: int = setting(
-        10, "Iterations from one saved image and report to the next.", minimum=1
-    )
-    plot: bool = setting(False, "Draw the curve too, as OUT's name with .curve.png.")
+    keep_colors: bool = setting(False, "Keep the photograph's colours; transfer luminance alone.")
+    save_every: int = setting(10, "Iterations between saved images and log lines.", minimum=1)
+    plot: bool = setting(False, "Also draw the loss curve, as OUT's name with .curve.png.")
     device: str = setting("cpu", "A torch device: cpu, cuda.")
 
 
@@ -89,15 +87,15 @@ def paint_files(
 ) -> CurvePoint:
     """Paints a photograph in the style of a painting.
 
-    Writes the image, beside it the curve as JSON, and on request its drawing as PNG: at the
-    start, every few iterations, in the end, and when an exception such as KeyboardInterrupt comes
-    between. Each file is written whole or not at all. The loss is that of the image with a
-    small margin, which is painted and cut off.
+    Writes the image, beside it the curve as JSON and, with `plot`, as PNG: at the start, every
+    `save_every` iterations, at the end, and on an exception such as KeyboardInterrupt. Each file is
+    written atomically. The loss is that of the image with a small margin, which is painted and cut
+    off.
 
     Args:
-        files: What is painted, and where it goes.
+        files: Input and output files.
         settings: How to paint.
-        run: What surrounds it.
+        run: Sizes, colours, reports and device.
 
     Returns:
         The last point of the curve.
@@ -107,55 +105,64 @@ def paint_files(
         ValueError: An input or the device cannot be used.
     """
     run = run or PaintRun()
-    photo, painting, vgg, output = files.photograph, files.painting, files.vgg, files.output
-    place = usable_device(run.device)
+    output = files.output
+    inputs = {"photograph": files.photograph, "painting": files.painting, "vgg": files.vgg}
+
+    # Check what would fail after minutes
+    device = usable_device(run.device)
     if output.suffix.lower() not in FORMATS:
         raise ValueError(f"{output}: the suffix must be one of {', '.join(FORMATS)}")
-    if output.exists() and any(output.samefile(source) for source in (photo, painting, vgg)):
+    if output.exists() and any(output.samefile(file) for file in inputs.values()):
         raise ValueError(f"{output} is one of the inputs; choose another file for the result")
     if not output.parent.is_dir():
         raise ValueError(f"{output}: there is no folder {str(output.parent)!r}")
-    original = to_tensor(fit(read_upright(photo), run.side)).to(place)
-    example = to_tensor(resize_short_side(read_upright(painting), run.style_side)).to(place)
-    photograph: Tensor = F.pad(original, [_MARGIN] * 4, mode="reflect")
+
+    # Read the images
+    photograph = to_tensor(fit(read_upright(files.photograph), run.side)).to(device)
+    painting = to_tensor(resize_short_side(read_upright(files.painting), run.style_side)).to(device)
+    height, width = photograph.shape[1:]
+    padded: Tensor = F.pad(photograph, [_MARGIN] * 4, mode="reflect")
     finish = partial(inner, margin=_MARGIN)
     if run.keep_colors:
-        photograph, example = luminance(photograph), match_luminance(example, original)
-        finish = partial(_in_colors, original)
-    network = VGG19.load(vgg).to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    perceptual_loss = PerceptualLoss(network, [example])
+        padded, painting = luminance(padded), match_luminance(painting, photograph)
+        finish = partial(_with_colors_of, photograph)
+
+    # Paint
+    vgg = VGG19.load(files.vgg).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    perceptual_loss = PerceptualLoss(vgg, [painting])
     recorder = _Recorder(output, run, {
-        "photograph": {"file": photo.name, "sha256": sha256(photo.read_bytes())},
-        "painting": {"file": painting.name, "sha256": sha256(painting.read_bytes())},
-        "vgg": {"file": vgg.name, "sha256": sha256(vgg.read_bytes())},
+        **{name: {"file": file.name, "sha256": sha256(file.read_bytes())}
+           for name, file in inputs.items()},
         **asdict(settings),
         **{name: value for name, value in asdict(run).items() if name != "device"},
     }, finish)  # fmt: skip
-    height, width = original.shape[1:]
-    _log.info("%s in the style of %s, %d×%d pixels", photo.name, painting.name, width, height)
+    _log.info(
+        "%s in the style of %s, %d×%d pixels",
+        files.photograph.name, files.painting.name, width, height,
+    )  # fmt: skip
     try:
-        for point, image in paint(perceptual_loss, photograph, 0, settings):
+        for point, image in paint(perceptual_loss, padded, 0, settings):
             recorder.add(point, image)
     finally:
         recorder.save()
     if recorder.curve[-1].iteration < settings.iterations:
-        _log.info("nothing better was found after iteration %d", recorder.curve[-1].iteration)
+        _log.info("no lower loss was found after iteration %d", recorder.curve[-1].iteration)
     return recorder.curve[-1]
 
 
 def fit(image: Image.Image, side: int) -> Image.Image:
     """The image with a longer side of at most `side` and a shorter one of at least 16 pixels."""
     scale = min(1.0, side / max(image.size))
-    width, height = (max(_SMALLEST_SIDE, round(length * scale)) for length in image.size)
+    width, height = (max(_MIN_SIDE, round(length * scale)) for length in image.size)
     return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
-def _in_colors(photograph: Tensor, painted: Tensor) -> Tensor:
+def _with_colors_of(photograph: Tensor, painted: Tensor) -> Tensor:
     return with_luminance(photograph, inner(painted, _MARGIN))
 
 
 class _Recorder:
-    """The curve so far and the newest image; reports them and puts them on disk."""
+    """Keeps the curve and the newest image, logs them and saves them."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """The perceptual loss of Gatys et al. 2016, "Image Style Transfer Using CNNs" (CVPR).
 
-The distances are relative to the target's own energy, so that each is near 1 for an unrelated
-image whatever the layer, the painting or the size, and the weights mean the same everywhere.
+The distances are relative to the target's own energy: for an unrelated image each is near 1 in
+every layer, painting and size, so the weights mean the same everywhere.
 """
 
 from collections.abc import Iterable
@@ -54,8 +54,8 @@ def style_distance(grams: list[Tensor], targets: list[Tensor]) -> Tensor:
     """The mean over layers of |G(o) − G(s)|² / |G(s)|² (Gatys et al. 2016, eq. 4 and 5, relative).
 
     Args:
-        grams: One (B, C, C) a layer, of the output.
-        targets: One (B, C, C) a layer, of the painting.
+        grams: One (B, C, C) per layer, of the output.
+        targets: One (B, C, C) per layer, of the painting.
 
     Returns:
         (B,) in float32.
@@ -70,8 +70,8 @@ def style_distance(grams: list[Tensor], targets: list[Tensor]) -> Tensor:
 def total_variation(image: Tensor) -> Tensor:
     """Mean absolute difference of neighbouring pixels, down plus across.
 
-    The regulariser of Johnson et al. 2016, section 3.2, with absolute in place of squared
-    differences, which would punish the edges of strokes most.
+    The regulariser of Johnson et al. 2016, section 3.2, but with absolute differences: squared ones
+    would penalise the edges of strokes most.
 
     Args:
         image: (B, C, H, W).
@@ -86,7 +86,7 @@ def total_variation(image: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Distances:
-    """The terms of the perceptual loss, one value an image, (B,) each, without their weights."""
+    """The unweighted terms of the perceptual loss, one value per image, (B,) each."""
 
     content: Tensor
     style: Tensor
@@ -100,8 +100,8 @@ class PerceptualLoss(nn.Module):
         """Computes the Gram matrices of the paintings once.
 
         Args:
-            vgg: The loss network, on the device that is to be used.
-            paintings: One (3, H, W) a style, RGB in 0..1, of any size from 16×16.
+            vgg: The loss network, on the device to compute on.
+            paintings: One (3, H, W) per style, RGB in 0..1, of any size from 16×16.
         """
         super().__init__()
         self.vgg = vgg
@@ -124,7 +124,7 @@ class PerceptualLoss(nn.Module):
         Args:
             output: (B, 3, H, W), RGB in 0..1.
             content: The `content` of the photographs, of the output's size.
-            style: (B,) int64, the number of each image's style.
+            style: (B,) int64, the index of each image's style.
         """
         features = self.vgg(output, (*STYLE_LAYERS, CONTENT_LAYER))
         return Distances(
@@ -137,20 +137,20 @@ class PerceptualLoss(nn.Module):
         )
 
 
-def perceptual_loss_of(
+def load_perceptual_loss(
     paintings: Iterable[Path], vgg: Path, style_side: int, device: torch.device | str = "cpu"
 ) -> PerceptualLoss:
-    """The loss of paintings in files, the same in the training and in the evaluation.
+    """Builds the loss from files, for training and evaluation alike.
 
     Args:
-        paintings: One image a style.
+        paintings: One image per style.
         vgg: Weights of the loss network, see `VGG19.load`.
         style_side: Shorter side to which the paintings are resized, in pixels.
-        device: Where it is computed.
+        device: The device to compute on.
 
     Raises:
         OSError: A file cannot be read.
-        ValueError: A painting is too large, or `vgg` holds something else.
+        ValueError: A painting is too large, or `vgg` does not hold these weights.
     """
     return PerceptualLoss(
         VGG19.load(vgg).to(device, memory_format=torch.channels_last),  # type: ignore[call-overload]

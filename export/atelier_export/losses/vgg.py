@@ -12,18 +12,18 @@ from torch import Tensor, nn
 MEAN_RGB = (123.68, 116.779, 103.939)
 """Mean of the training images that VGG subtracts, in 0..255."""
 
-WEIGHTS: dict[str, Any] = {
+VGG_SETTING: dict[str, Any] = {
     "help": "Weights of VGG-19 conv1_1 to conv5_1 as safetensors (convX_Y.weight and .bias).",
     "path": "file",
 }
-"""What a setting that names the file of weights says, see `settings.setting`."""
+"""The properties of a setting that names the file of weights, see `settings.setting`."""
 
-# (block, convolutions, channels); a 2×2 maximum pool stands between the blocks.
+# (block, convolutions, channels), with 2×2 max pooling between the blocks.
 _BLOCKS = ((1, 2, 64), (2, 2, 128), (3, 4, 256), (4, 4, 512), (5, 1, 512))
 
 
 class VGG19(nn.Module):
-    """VGG-19 from conv1_1 to conv5_1, frozen, that returns the activations asked for."""
+    """VGG-19 from conv1_1 to conv5_1, frozen; returns the activations of the given layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class VGG19(nn.Module):
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: The file holds other tensors than VGG-19 up to conv5_1.
+            ValueError: The file does not hold the tensors of VGG-19 up to conv5_1.
         """
         network = cls()
         try:
@@ -58,7 +58,7 @@ class VGG19(nn.Module):
 
         Args:
             image: (B, 3, H, W), RGB in 0..1, at least 16×16.
-            layers: Names such as `relu4_2`; nothing after the deepest is computed.
+            layers: Names such as `relu4_2`; layers after the deepest are not computed.
 
         Returns:
             A dictionary in the order of the network, (B, C, H/2ᵏ, W/2ᵏ) each.

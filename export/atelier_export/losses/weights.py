@@ -10,7 +10,7 @@ from atelier_export.settings import Settings, setting
 
 @dataclass(frozen=True)
 class LossWeights(Settings):
-    """The weights of the terms, each 0 or more; settings that have them derive from this.
+    """The weights of the terms, each 0 or more; a base class of settings that have them.
 
     Attributes:
         content_weight: Of the content distance.

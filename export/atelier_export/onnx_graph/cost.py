@@ -1,4 +1,4 @@
-"""What a network costs: multiply-adds, and milliseconds in ONNX Runtime."""
+"""The cost of a network: multiply-adds, and milliseconds in ONNX Runtime."""
 
 import statistics
 import time
@@ -28,19 +28,19 @@ def milliseconds(
 ) -> dict[str, float]:
     """Median time of a request in ONNX Runtime on the CPU, for each graph.
 
-    The graphs take turns, so that what else the machine does strikes all of them alike.
+    The graphs take turns, so that other load on the machine affects all of them alike.
 
     Args:
         graphs: ONNX models by name, all with the same inputs.
         feed: The request's tensors by name.
         threads: Threads that work on one request.
-        rounds: Turns.
+        rounds: Measured requests per graph.
     """
     sessions = {name: cpu_session(graph, threads) for name, graph in graphs.items()}
     times: dict[str, list[float]] = {name: [] for name in sessions}
     for turn in range(rounds + 1):
         for name, session in sessions.items():
-            session.run(None, dict(feed))  # brings its weights into the cache
+            session.run(None, dict(feed))  # brings the weights into the CPU's cache
             started = time.perf_counter()
             session.run(None, dict(feed))
             if turn:

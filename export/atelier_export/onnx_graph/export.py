@@ -63,7 +63,7 @@ def _quiet_exporter() -> Iterator[None]:
 
 
 def strip_provenance(model: onnx.ModelProto) -> None:
-    """Removes what tells about the machine, the source code and the version of the exporter."""
+    """Removes traces of the machine, the source code and the version of the exporter."""
     graph = model.graph
     model.producer_name = "atelier"
     model.producer_version = ""
@@ -74,7 +74,7 @@ def strip_provenance(model: onnx.ModelProto) -> None:
 
 
 def name_output_sizes(model: onnx.ModelProto, graph: Graph) -> None:
-    """Gives the outputs' dimensions their names; the exporter writes them as formulas."""
+    """Names the outputs' dimensions, for which the exporter writes expressions."""
     for output in model.graph.output:
         dimensions = output.type.tensor_type.shape.dim
         del dimensions[:]

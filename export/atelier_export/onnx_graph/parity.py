@@ -1,4 +1,4 @@
-"""Whether ONNX Runtime computes what PyTorch computes."""
+"""Parity: the differences between ONNX Runtime's outputs and PyTorch's."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +15,11 @@ from atelier_export.publishing.served_model import Graph
 
 @dataclass(frozen=True)
 class OutputParity:
-    """What was measured for one output of one batch.
+    """The parity of one output in one batch.
 
     Attributes:
         largest_difference: Between two values, in the output's own units.
-        differing: Share of the places (all axes but the last: pixels, rows) that differ, 0..1.
+        differing: Share of the positions (all axes but the last: pixels, rows) that differ, 0..1.
     """
 
     largest_difference: float
@@ -28,7 +28,7 @@ class OutputParity:
 
 @dataclass(frozen=True)
 class ParityCase:
-    """What was measured for one batch: the inputs' shapes (1×16×16×3), and each output, by name."""
+    """The parity of one batch: the inputs' shapes (1×16×16×3) and the outputs, by name."""
 
     inputs: dict[str, str]
     outputs: dict[str, OutputParity]
@@ -55,13 +55,13 @@ def measure_parity(graph: Graph, content: bytes) -> list[ParityCase]:
         )
         shapes = {name: "×".join(map(str, tensor.shape)) for name, tensor in inputs.items()}
         outputs = {}
-        for name, theirs, ours in zip(graph.outputs, expected, served, strict=True):
-            if ours.shape != theirs.shape:
+        for name, torch_output, onnx_output in zip(graph.outputs, expected, served, strict=True):
+            if onnx_output.shape != torch_output.shape:
                 raise ParityError(
-                    f"the shape of {name} is {ours.shape} from ONNX Runtime and {theirs.shape} "
-                    f"from PyTorch, for inputs {_described(shapes)}"
+                    f"the shape of {name} is {onnx_output.shape} from ONNX Runtime and "
+                    f"{torch_output.shape} from PyTorch, for inputs {_describe(shapes)}"
                 )
-            outputs[name] = _compare(theirs, ours)
+            outputs[name] = _compare(torch_output, onnx_output)
             _check(name, outputs[name], graph.outputs[name].tolerance, shapes)
         cases.append(ParityCase(shapes, outputs))
     return cases
@@ -86,10 +86,10 @@ def _check(name: str, measured: OutputParity, tolerance: float, shapes: dict[str
     if not measured.largest_difference <= tolerance:
         raise ParityError(
             f"{name} from ONNX Runtime differs from PyTorch's by {measured.largest_difference:g} "
-            f"(in {measured.differing:.1%} of its places) for inputs {_described(shapes)}; at most "
-            f"{tolerance:g} is allowed"
+            f"(at {measured.differing:.1%} of its positions) for inputs {_describe(shapes)}; at "
+            f"most {tolerance:g} is allowed"
         )
 
 
-def _described(shapes: dict[str, str]) -> str:
+def _describe(shapes: dict[str, str]) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in shapes.items())

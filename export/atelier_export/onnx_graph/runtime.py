@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU, with its telemetry off; nothing else in the export imports it."""
+"""ONNX Runtime on the CPU, with its telemetry off; no other module here imports `onnxruntime`."""
 
 import os
 
@@ -10,11 +10,11 @@ RUNTIME = str(onnxruntime.__version__)
 
 
 def cpu_session(graph: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
-    """A graph, ready to run.
+    """An inference session of a graph on the CPU.
 
     Args:
         graph: An ONNX model.
-        threads: Threads that work on one request; 0 takes one a core.
+        threads: Threads that work on one request; 0 takes one per core.
 
     Raises:
         ValueError: ONNX Runtime refuses the graph.
@@ -23,5 +23,5 @@ def cpu_session(graph: bytes, threads: int = 0) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own have no class in common.
+    except Exception as error:  # ONNX Runtime's errors share no base class.
         raise ValueError(f"ONNX Runtime refuses the graph: {error}") from error

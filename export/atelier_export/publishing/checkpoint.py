@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file of weights that says what they are and how they were made."""
+"""Checkpoints: weights in one safetensors file, whose metadata describe networks and training."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -22,8 +22,8 @@ def save_checkpoint(
     Args:
         path: The file; its folder is created.
         kind: What the file holds, with the version of its layout: "atelier style network 2".
-        weights: The tensors by name; several networks have a prefix each.
-        description: What rebuilds the networks, and how they were trained, as plain JSON by name.
+        weights: The tensors by name, with a prefix for each of several networks.
+        description: Plain JSON by name: the networks' configurations and how they were trained.
 
     Raises:
         OSError: It cannot be written.
@@ -48,8 +48,8 @@ def load_checkpoint(
 
     Args:
         path: The file.
-        kind: What it must hold.
-        family: Whose training writes such files, for messages.
+        kind: The kind that it must be.
+        family: The family that trains such networks, for messages.
         build: Makes the networks from the description and the weights, in float32 on the CPU; may
             raise KeyError, TypeError, ValueError and RuntimeError for what does not fit.
 
@@ -59,8 +59,8 @@ def load_checkpoint(
     """
     remedy = f"`atelier train {family}` writes checkpoints"
     if not path.is_file():
-        trouble = "is a folder" if path.is_dir() else "does not exist"
-        raise FileNotFoundError(f"{path} {trouble}; {remedy}")
+        problem = "is a folder" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{path} {problem}; {remedy}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})

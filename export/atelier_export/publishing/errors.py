@@ -1,9 +1,9 @@
-"""What can stand in the way of publishing."""
+"""Errors of publishing."""
 
 
 class PublishError(Exception):
-    """The repository cannot take the models; nothing in it was changed."""
+    """The models cannot be published; the repository is unchanged."""
 
 
 class ParityError(PublishError):
-    """ONNX Runtime does not compute what PyTorch computes; nothing was published."""
+    """ONNX Runtime and PyTorch differ by more than the tolerance; nothing was published."""

@@ -1,4 +1,4 @@
-"""Manifests: where each served file comes from, and what was measured before it was served."""
+"""Manifests: the provenance of each published version, and what its export measured."""
 
 import hashlib
 import json
@@ -9,11 +9,11 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Manifest:
-    """What stands in `manifest.json` beside a served model. Both parts are plain JSON objects.
+    """The content of the `manifest.json` of a version. Both parts are plain JSON objects.
 
     Attributes:
         provenance: What the version is made of: the same for every export of one checkpoint.
-        measured: What its export found, and with which tools; it may vary with the machine.
+        measured: Parity and tool versions of the export; may vary with the machine.
     """
 
     provenance: dict[str, Any]
@@ -29,7 +29,7 @@ class Manifest:
         """Reads what `to_json` wrote; raises ValueError for anything else."""
         provenance = json.loads(content)
         if not isinstance(provenance, dict) or "measured" not in provenance:
-            raise ValueError("not a manifest: it does not say what was measured")
+            raise ValueError("not a manifest: it has no 'measured'")
         return cls(provenance, provenance.pop("measured"))
 
 

@@ -25,22 +25,23 @@ def publish(
     version: int | None = None,
     report: Callable[[str], None] = lambda _line: None,
 ) -> Publication:
-    """Publishes what a family serves from one checkpoint, all of its models or none.
+    """Publishes the models of one checkpoint, all of them or none.
 
     Args:
-        models: What is served.
+        models: The models.
         checkpoint: The file that they were made from, for the manifests.
-        repository: The model repository; it is created where there is none.
-        version: The version's number in every model; without it, the one after the newest.
-        report: Called with what happens, a line at a time.
+        repository: The model repository; created if it does not exist.
+        version: The version's number in every model; by default the one after the newest.
+        report: Called with each line of progress.
 
     Raises:
         OSError: A file cannot be read or written.
         ValueError: A graph cannot be exported or run.
-        ParityError: ONNX Runtime does not compute what PyTorch does; nothing was published.
-        PublishError: The repository cannot take it; nothing was published.
+        ParityError: ONNX Runtime and PyTorch differ; nothing was published.
+        PublishError: The repository cannot take the models; nothing was published.
     """
     with RepositoryWriter(repository) as writer:
+        # Export and compare
         files: dict[str, dict[str, bytes]] = {}
         parity: dict[str, list[ParityCase]] = {}
         for model in models:
@@ -53,13 +54,15 @@ def publish(
             parity[model.name] = measure_parity(model.graph, content)
             report(_summary(parity[model.name]))
             files[model.name][MODEL] = content
-        marks = {model.name: _fingerprints(model, files[model.name]) for model in models}
+
+        # Publish, with every model's checksums in every manifest
+        checksums = {model.name: _fingerprints(model, files[model.name]) for model in models}
         folders = [
             ModelFolder(
                 model.name,
                 {CONFIG: model.config.encode(), **model.model_files},
                 files[model.name],
-                _manifest(model, marks, checkpoint, parity.get(model.name)),
+                _manifest(model, checksums, checkpoint, parity.get(model.name)),
             )
             for model in models
         ]
@@ -67,28 +70,30 @@ def publish(
 
 
 def _fingerprints(model: ServedModel, version_files: dict[str, bytes]) -> dict[str, Any]:
-    # The model's own files are not the version's: here are those that the version was published
-    # with, and that are in force while the version is the newest.
-    own = {CONFIG: model.config.encode(), **model.model_files}
-    return fingerprints({**version_files, **{f"../{name}": own[name] for name in own}})
+    # Configuration and labels belong to the model, not to the version: these are the ones that it
+    # was published with, in force while it is the newest.
+    model_files = {CONFIG: model.config.encode(), **model.model_files}
+    return fingerprints(
+        {**version_files, **{f"../{name}": content for name, content in model_files.items()}}
+    )
 
 
 def _manifest(
     model: ServedModel,
-    marks: dict[str, dict[str, Any]],
+    checksums: dict[str, dict[str, Any]],
     checkpoint: Path,
     parity: list[ParityCase] | None,
 ) -> Manifest:
-    others = {name: files for name, files in marks.items() if name != model.name}
+    others = {name: files for name, files in checksums.items() if name != model.name}
     provenance: dict[str, Any] = {
         "model": model.name,
-        "files": marks[model.name],
+        "files": checksums[model.name],
         "checkpoint": {"file": checkpoint.name, "sha256": sha256(checkpoint.read_bytes())},
-        # Lists in place of tuples, as they come back from JSON.
+        # Through JSON, so that tuples are lists as in a manifest that was read.
         **json.loads(json.dumps(dict(model.provenance))),
         **({"published_with": others} if others else {}),
     }
-    # ONNX Runtime speaks for itself: its distribution is called otherwise where there is a GPU.
+    # ONNX Runtime's own version: with a GPU its distribution has another name.
     tools = {**{tool: installed_version(tool) for tool in TOOLS}, "onnxruntime": RUNTIME}
     measured: dict[str, Any] = {"tools": tools}
     if parity is not None:
@@ -112,7 +117,7 @@ def _summary(parity: Sequence[ParityCase]) -> str:
         name: max(case.outputs[name].differing for case in parity) for name in parity[0].outputs
     }
     outputs = ", ".join(
-        f"{name} differs by at most {largest:.3g}, in at most {differing[name]:.3%} of its places"
+        f"{name} differs by at most {largest:.3g}, at up to {differing[name]:.3%} of its positions"
         for name, largest in largest_differences(parity).items()
     )
     return f"{len(parity)} batches: {outputs}"

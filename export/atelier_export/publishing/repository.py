@@ -1,13 +1,13 @@
 """Publishing into a Triton model repository: a model's folder changes as a whole or not at all.
 
-A new version and the configuration that belongs to it must appear together, so the model's whole
-new folder is built first and then swapped with the old one in a single step of the file system.
-It is built beside the repository, since Triton takes every folder in it for a model. Whatever
-kills the export, the repository holds the old folder or the new one.
+A new version and its configuration must appear together, so the model's whole new folder is built
+first and then swapped with the old one by one atomic rename. It is built beside the repository,
+since Triton takes every folder in it for a model. Whatever kills the export, the repository holds
+the old folder or the new one.
 
-Models that belong together (an encoder and its decoder) are built all before the first is swapped
-in. If one cannot be, those before it are swapped back; if the export is killed between two of them,
-the next export finds the journal beside the folders that are still to be swapped, and does that.
+Models that belong together (an encoder and its decoder) are all built before the first is swapped
+in. If one swap fails, the earlier ones are undone. If the export is killed between two of them, the
+next export finds the journal and the remaining folders, and swaps them in.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ from atelier_export.publishing.manifest import Manifest
 CONFIG = "config.pbtxt"
 MANIFEST = "manifest.json"
 JOURNAL = "journal.json"
-"""Lists, in the staging folder, models that are all built and about to be swapped in."""
+"""In the staging folder: the models that are completely built and about to be swapped in."""
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -54,12 +54,12 @@ class ModelFolder:
 
 @dataclass(frozen=True)
 class Publication:
-    """Where models were published.
+    """The result of publishing.
 
     Attributes:
-        folders: The folders of the version, one a model.
+        folders: The folders of the version, one per model.
         version: Its number.
-        is_new: False if the repository served exactly this before, and nothing was changed.
+        is_new: False if the repository already held exactly this, and nothing was changed.
     """
 
     folders: tuple[Path, ...]
@@ -68,19 +68,19 @@ class Publication:
 
 
 class RepositoryWriter:
-    """The right to publish into one repository, for one process at a time.
+    """Exclusive access to publish into one repository.
 
     ```python
     with RepositoryWriter(Path("model_repository")) as writer:
         writer.publish([ModelFolder("style", {"config.pbtxt": config}, files, manifest)])
     ```
 
-    Entering creates the repository where there is none, and removes what a killed export left
-    beside it.
+    Entering creates the repository if it does not exist, and finishes or removes what a killed
+    export left beside it.
 
     Raises:
-        PublishError: On entering, if another process is publishing, or if the file system does not
-            allow it.
+        PublishError: On entering, if another process is publishing, or if the repository is the
+            root of a file system.
     """
 
     def __init__(self, repository: Path) -> None:
@@ -100,30 +100,31 @@ class RepositoryWriter:
         )
         with ExitStack() as held:
             held.enter_context(folder_lock(self._repository, refusal))
-            self._finish_killed()
+            self._finish_interrupted()
             self._clear_staging()
             self._held = held.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Gives the repository back to others."""
+        """Releases the lock."""
         with self._held:
             self._clear_staging()
 
     def publish(self, models: Sequence[ModelFolder], version: int | None = None) -> Publication:
-        """Adds one version to each of some models, and makes their other files the models'.
+        """Adds one version to each model, and replaces the models' configurations and labels.
 
-        Older versions stay as they are. If the newest version of each is this one already (the same
+        Older versions stay as they are. If the newest version of each is already this one (the same
         files and provenance), nothing changes.
 
         Args:
-            models: What is published together.
-            version: The version's number in each of them; without it, the one after the newest.
+            models: The models to publish together.
+            version: The version's number in each of them; by default the one after the newest.
 
         Raises:
             PublishError: The number is taken, or is not the newest, which is what Triton serves;
                 or the file system cannot swap folders.
         """
+        # Choose the version
         newest = {each.name: max(versions(self._repository / each.name), default=0)
                   for each in models}  # fmt: skip
         last = max(newest.values())
@@ -135,13 +136,17 @@ class RepositoryWriter:
         if version is None:
             version = last + 1
         elif version <= last:
-            behind = next(name for name, number in newest.items() if number == last)
+            model = next(name for name, number in newest.items() if number == last)
             raise PublishError(
-                f"version {version} of {behind} cannot be published: the newest is {last}, "
+                f"version {version} of {model} cannot be published: the newest is {last}, "
                 f"versions are never changed, and Triton serves the newest; take {last + 1}"
             )
+
+        # Build the folders
         for each in models:
             self._stage(each, version)
+
+        # Swap them in; from the journal on, a killed export is finished by the next
         journal = self._staging / JOURNAL
         with atomic_write(journal) as partial:
             partial.write_text(json.dumps({each.name: version for each in models}))
@@ -154,6 +159,7 @@ class RepositoryWriter:
         return tuple(self._repository / each.name / str(version) for each in models)
 
     def _stage(self, model: ModelFolder, version: int) -> None:
+        """Builds a model's new folder: older versions as hard links, the new version, its files."""
         folder, staged = self._repository / model.name, self._staging / model.name
         if folder.exists():
             shutil.copytree(folder, staged, symlinks=True, copy_function=_link_or_copy)
@@ -161,14 +167,14 @@ class RepositoryWriter:
         for name, content in {**model.version_files, MANIFEST: model.manifest.to_json()}.items():
             _write(staged / str(version) / name, content)
         for name, content in model.model_files.items():
-            # What is there shares its content with the repository's file.
+            # It may be a hard link to the repository's file, which must not change.
             (staged / name).unlink(missing_ok=True)
             _write(staged / name, content)
         _sync(staged / str(version))
         _sync(staged)
 
     def _swap_all(self, names: Sequence[str]) -> None:
-        """Swaps staged folders in; if one cannot be, those before it are swapped back."""
+        """Swaps staged folders in; if one swap fails, the earlier ones are undone."""
         swapped: list[tuple[str, bool]] = []
         try:
             for name in names:
@@ -185,8 +191,8 @@ class RepositoryWriter:
             raise
         _sync(self._repository)
 
-    def _finish_killed(self) -> None:
-        """Swaps in what a killed export had built for all of its models and not swapped yet."""
+    def _finish_interrupted(self) -> None:
+        """Swaps in what a killed export had completely built and not swapped in yet."""
         journal = self._staging / JOURNAL
         if journal.exists():
             staged: dict[str, int] = json.loads(journal.read_text())
@@ -201,7 +207,7 @@ class RepositoryWriter:
 
 
 def versions(folder: Path) -> list[int]:
-    """The versions of a model as Triton finds them: the folders whose name is a number."""
+    """The versions of a model as Triton finds them: the folders with a number for a name."""
     if not folder.is_dir():
         return []
     return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
@@ -238,7 +244,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Makes the names in a folder outlast a loss of power."""
+    """Syncs a folder's entries to disk, so that they survive a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -247,7 +253,7 @@ def _sync(folder: Path) -> None:
 
 
 def _swap_in(staged: Path, folder: Path) -> None:
-    """Puts `staged` in the place of `folder` in one step; what was there is left in `staged`."""
+    """Moves `staged` to `folder` in one step; the old content, if any, is left in `staged`."""
     try:
         if folder.exists():
             _exchange(staged, folder)

@@ -1,4 +1,4 @@
-"""What a family hands over for each model that it serves."""
+"""The description of a served model, which a family returns and `publish` takes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ class Output:
     """An output of a graph.
 
     Attributes:
-        shape: Its dimensions, dynamic ones by name; a name that an input's axis has is that size.
-        tolerance: How far ONNX Runtime may be from PyTorch, in the output's own units.
+        shape: Its dimensions, dynamic ones by name; a name shared with an input's axis is its size.
+        tolerance: Largest difference of ONNX Runtime from PyTorch, in the output's own units.
     """
 
     shape: tuple[int | str, ...]
@@ -28,11 +28,11 @@ class Graph:
     """What becomes the model.onnx of a served model.
 
     Attributes:
-        module: Computes the outputs, in their order, from the inputs, which its `forward` names.
+        module: Computes the outputs, in their order, from the inputs; `forward` has their names.
         reference: The network as it was trained, with the same inputs and outputs; `module` may
             compute the same in another way.
-        example: A batch of two to trace the module with. A dynamic size must not be a size that
-            anything else has.
+        example: A batch of two to trace the module with. The size of a dynamic axis must differ
+            from every other size.
         dynamic_axes: For each input, the names of its dynamic axes.
         outputs: The outputs by name.
         parity_batches: Batches on which ONNX Runtime is compared with the reference.
@@ -56,7 +56,7 @@ class ServedModel:
         graph: What is exported to model.onnx; None for an ensemble, which has no file of its own.
         model_files: Files beside config.pbtxt, such as labels, by name.
         version_files: Files beside model.onnx, by name.
-        provenance: What the manifest tells about the network, as plain JSON.
+        provenance: What the manifest says about the network, as plain JSON.
     """
 
     name: str

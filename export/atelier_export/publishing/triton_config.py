@@ -1,4 +1,4 @@
-"""Triton configurations from template files."""
+"""Triton model configurations from template files."""
 
 from pathlib import Path
 from string import Template
@@ -12,6 +12,6 @@ def triton_config(template: Path, **values: object) -> str:
         values: The values by name.
 
     Raises:
-        KeyError: The template names a value that is not given.
+        KeyError: The template names a value that is missing.
     """
     return Template(template.read_text(encoding="utf-8")).substitute(values)

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from atelier_export.data.images import find_paintings
-from atelier_export.losses.perceptual import PerceptualLoss, perceptual_loss_of
-from atelier_export.losses.vgg import WEIGHTS as VGG
+from atelier_export.losses.perceptual import PerceptualLoss, load_perceptual_loss
+from atelier_export.losses.vgg import VGG_SETTING
 from atelier_export.losses.weights import LossWeights
 from atelier_export.onnx_graph.cost import milliseconds, multiply_adds
 from atelier_export.onnx_graph.export import export_graph
@@ -27,7 +27,7 @@ from atelier_export.style.network import StyleNetwork
 from atelier_export.style.perceptual_distances import measure_distances, summarise_distances
 from atelier_export.style.published import StyleGraph
 from atelier_export.style.serving import style_graph
-from atelier_export.style.settings import IMAGES, PAINTINGS
+from atelier_export.style.settings import IMAGES_SETTING, PAINTINGS_SETTING
 
 _log = logging.getLogger(__name__)
 
@@ -78,9 +78,9 @@ class ComparisonData(Settings):
     checkpoints: tuple[Path, ...] = setting(
         help="The trained networks.", path="file", positional=True, metavar="CHECKPOINT…"
     )
-    images: Path = setting(**IMAGES)
-    paintings: Path = setting(**PAINTINGS)
-    vgg: Path = setting(**VGG)
+    images: Path = setting(**IMAGES_SETTING)
+    paintings: Path = setting(**PAINTINGS_SETTING)
+    vgg: Path = setting(**VGG_SETTING)
     output: Path = setting(
         help="Folder for front.json and front.png.", path="new_folder", short="-o"
     )
@@ -100,7 +100,7 @@ def compare_style_networks(data: ComparisonData) -> str:
     files = find_paintings(data.paintings, load_style_checkpoint(data.checkpoints[0]).styles)
     candidates = measure_candidates(
         data.checkpoints,
-        perceptual_loss_of(files.values(), data.vgg, settings.style_side),
+        load_perceptual_loss(files.values(), data.vgg, settings.style_side),
         held_out_images(data.images, settings.every, settings.side),
         settings,
     )

@@ -23,8 +23,8 @@ import torch
 from atelier_export.data.images import find_paintings
 from atelier_export.gatys.curve_file import CurveFile
 from atelier_export.gatys.optimisation import PaintSettings, Precision, Start
-from atelier_export.losses.perceptual import perceptual_loss_of
-from atelier_export.losses.vgg import WEIGHTS as VGG
+from atelier_export.losses.perceptual import load_perceptual_loss
+from atelier_export.losses.vgg import VGG_SETTING
 from atelier_export.losses.weights import LossWeights
 from atelier_export.onnx_graph.runtime import RUNTIME
 from atelier_export.publishing.manifest import sha256
@@ -36,7 +36,7 @@ from atelier_export.style.measure_stability import BORDER, measure_stability, su
 from atelier_export.style.perceptual_distances import measure_distances, summarise_distances
 from atelier_export.style.published import PublishedStyle
 from atelier_export.style.report import evaluation_tables
-from atelier_export.style.settings import IMAGES, PAINTINGS
+from atelier_export.style.settings import IMAGES_SETTING, PAINTINGS_SETTING
 from atelier_export.style.temporal_stability import NOISE
 
 _log = logging.getLogger(__name__)
@@ -57,9 +57,9 @@ class StyleEvaluationData(Settings):
             depend on the network, so they serve the next evaluation too.
     """
 
-    images: Path = setting(**IMAGES)
-    paintings: Path = setting(**PAINTINGS)
-    vgg: Path = setting(**VGG)
+    images: Path = setting(**IMAGES_SETTING)
+    paintings: Path = setting(**PAINTINGS_SETTING)
+    vgg: Path = setting(**VGG_SETTING)
     model_repository: Path = setting(
         Path("model_repository"), "Where the model `style` is published.", path="folder"
     )
@@ -148,7 +148,7 @@ def evaluate_style(data: StyleEvaluationData, settings: EvaluationSettings) -> d
     files = find_paintings(data.paintings, styles)
     held_out = held_out_images(data.images, settings.every, settings.side)
     kept = CurveFile(data.curves)
-    perceptual_loss = perceptual_loss_of(files.values(), data.vgg, settings.style_side)
+    perceptual_loss = load_perceptual_loss(files.values(), data.vgg, settings.style_side)
     identity = {
         "vgg": sha256(data.vgg.read_bytes()),
         "paintings": {style: sha256(file.read_bytes()) for style, file in files.items()},

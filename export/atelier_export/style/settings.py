@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from atelier_export.losses.vgg import WEIGHTS as VGG
+from atelier_export.losses.vgg import VGG_SETTING
 from atelier_export.losses.weights import LossWeights
 from atelier_export.settings import Settings, setting
 from atelier_export.style.architectures import ARCHITECTURES
 
-IMAGES: dict[str, Any] = {
+IMAGES_SETTING: dict[str, Any] = {
     "help": "Folder or uncompressed tar archive of photographs.", "path": "either",
 }  # fmt: skip
-PAINTINGS: dict[str, Any] = {
+PAINTINGS_SETTING: dict[str, Any] = {
     "help": "Folder with the painting of every style, named like it.", "path": "folder",
 }  # fmt: skip
 
@@ -28,9 +28,9 @@ class StyleData(Settings):
         styles: Only these styles, in this order; without any, all by name.
     """
 
-    images: Path = setting(**IMAGES)
-    paintings: Path = setting(**PAINTINGS)
-    vgg: Path = setting(**VGG)
+    images: Path = setting(**IMAGES_SETTING)
+    paintings: Path = setting(**PAINTINGS_SETTING)
+    vgg: Path = setting(**VGG_SETTING)
     styles: tuple[str, ...] = setting(
         (), "Only these styles, in this order.  [default: all]", metavar="NAME,…"
     )
@@ -48,8 +48,8 @@ class AddedStyleData(Settings):
     """
 
     painting: Path = setting(help="The painting.", path="file", positional=True)
-    images: Path = setting(**IMAGES)
-    vgg: Path = setting(**VGG)
+    images: Path = setting(**IMAGES_SETTING)
+    vgg: Path = setting(**VGG_SETTING)
     checkpoint: Path = setting(
         Path("export/checkpoints/style/style.safetensors"),
         "The network that learns the style.",

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 from atelier_export.data.crops import RandomCrops
 from atelier_export.data.images import find_images, find_paintings, inner
 from atelier_export.data.splits import split
-from atelier_export.losses.perceptual import PerceptualLoss, perceptual_loss_of
+from atelier_export.losses.perceptual import PerceptualLoss, load_perceptual_loss
 from atelier_export.publishing.manifest import sha256
 from atelier_export.settings import RunSettings
 from atelier_export.style.architectures import style_network_config
@@ -145,7 +145,7 @@ def _train(
     device = usable_device(run.device)
     found = find_images(images)
     training_images, held_out = split(found, settings.held_out)
-    perceptual_loss = perceptual_loss_of(paintings, vgg, settings.style_side, device)
+    perceptual_loss = load_perceptual_loss(paintings, vgg, settings.style_side, device)
     outer = settings.side + 2 * settings.margin + settings.max_move
     training = StyleTraining(
         network.to(device).train(),

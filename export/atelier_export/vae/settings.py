@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from atelier_export.losses.vgg import WEIGHTS as VGG
 from atelier_export.settings import Settings, setting
 
 
@@ -20,7 +19,7 @@ class PaintingData(Settings):
         help="Folder or uncompressed tar of <movement>/<artist>_<title>.<suffix>.", path="either"
     )
     vgg: Path | None = setting(
-        None, f"{VGG['help']}  [default: no perceptual term]", path=VGG["path"]
+        None, f"{VGG_SETTING['help']}  [default: no perceptual term]", path=VGG_SETTING["path"]
     )
 
 

@@ -8,7 +8,7 @@ from atelier_export.losses.perceptual import (
     PerceptualLoss,
     content_distance,
     gram_matrix,
-    perceptual_loss_of,
+    load_perceptual_loss,
     style_distance,
     total_variation,
 )
@@ -89,7 +89,7 @@ def test_the_loss_of_paintings_in_files_is_that_of_the_upright_pictures(
     exif[0x0112] = 6  # turned by a quarter
     with Image.open(paintings[0]) as image:
         image.transpose(Image.Transpose.ROTATE_90).save(turned, exif=exif)
-    loss = perceptual_loss_of([paintings[1], turned], vgg_file, 32)
+    loss = load_perceptual_loss([paintings[1], turned], vgg_file, 32)
     examples = [to_tensor(resize_short_side(Image.open(paintings[place]), 32)) for place in (1, 0)]
     expected = PerceptualLoss(VGG19.load(vgg_file), examples)
     for target, other in zip(loss.targets, expected.targets, strict=True):

@@ -175,7 +175,7 @@ def test_an_interrupted_evaluation_goes_on(evaluation, result, tmp_path, monkeyp
     assert len(started) == count
 
 
-def test_what_is_no_curve_is_passed_over(result, curves, tmp_path, caplog):
+def test_lines_that_hold_no_curve_are_skipped(result, curves, tmp_path, caplog):
     kept = tmp_path / "curves.jsonl"
     (first, *_) = curves.read_text().splitlines()
     kept.write_text(f'{first}\n3\n[{first}]\n{{"key": {{}}, "iterations": 5}}\n{first[:-20]}')
@@ -183,14 +183,14 @@ def test_what_is_no_curve_is_passed_over(result, curves, tmp_path, caplog):
     file = CurveFile(kept)
     assert file.find(record["key"], 2) == [CurvePoint(*point) for point in record["curve"]]
     assert file.find({}, 5) is None
-    assert "4 lines that hold no whole curve" in caplog.text
+    assert "4 lines hold no complete curve" in caplog.text
 
 
 @pytest.mark.parametrize("content", [b'{\n "settings": {\n  "side": 256\n }\n}\n', b"\x89PNG\r\n"])
 def test_a_file_of_other_things_is_not_appended_to(tmp_path, content):
     other = tmp_path / "evaluation.json"
     other.write_bytes(content)
-    with pytest.raises(ValueError, match="is no file of curves"):
+    with pytest.raises(ValueError, match="is not a curve file"):
         CurveFile(other)
     assert other.read_bytes() == content
 

@@ -193,7 +193,7 @@ def perturbed(graph: bytes, share: float) -> bytes:
 
 
 def test_another_picture_is_no_parity(network, graph):
-    with pytest.raises(ParityError, match=r"stylized from ONNX Runtime differs .* by \d+ \(in"):
+    with pytest.raises(ParityError, match=r"stylized from ONNX Runtime differs .* by \d+ \(at"):
         measure_parity(style_graph(network, SIZES), perturbed(graph, 0.5))
 
 

@@ -15,7 +15,7 @@ from atelier_export.commands import groups
 from atelier_export.data.crops import RandomCrops
 from atelier_export.data.images import find_images
 from atelier_export.files.folder_lock import folder_lock
-from atelier_export.losses.perceptual import perceptual_loss_of
+from atelier_export.losses.perceptual import load_perceptual_loss
 from atelier_export.publishing.manifest import sha256
 from atelier_export.settings import RunSettings
 from atelier_export.style.architectures import style_network_config
@@ -198,7 +198,7 @@ def test_the_stability_is_that_of_the_first_image(data, paintings):
     network = StyleNetwork(style_network_config(settings.network, 2))
     side = settings.side + 2 * settings.margin + settings.max_move
     training = StyleTraining(
-        network, ("red", "blue"), perceptual_loss_of(paintings, data.vgg, settings.style_side),
+        network, ("red", "blue"), load_perceptual_loss(paintings, data.vgg, settings.style_side),
         RandomCrops(find_images(data.images), side, settings.crops, 0), [], settings, 0, {},
     )  # fmt: skip
     seen = set()

@@ -1,21 +1,20 @@
-# Each target sets up what it needs in .venv by itself: `make demo` what serving takes, `make test`
-# PyTorch and the tools as well. It installs again only when pyproject.toml has changed.
+# Each target installs what it needs into .venv: `make demo` the server, `make test` PyTorch and the
+# tools too. It installs again only when pyproject.toml has changed.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# ONNX Runtime for the GPU and for the CPU are one module, so a machine gets one of the two.
+# ONNX Runtime for the GPU and for the CPU share one module name, so only one can be installed.
 SERVING := $(if $(shell command -v nvidia-smi),serving,serving-cpu)
 SERVED := $(VENV)/.served
 DEVELOPED := $(VENV)/.developed
 
 export ORT_DISABLE_TELEMETRY := 1
 
-# Two workers, however many cores there are, so that a test runs the same way everywhere. A worker
-# gets whole files: their fixtures, servers and trained networks among them, are made once.
+# Two workers on any number of cores, so that tests run the same way everywhere. A worker gets whole
+# files, so that a file's fixtures (servers, trained networks) are made once.
 PYTEST := $(BIN)/python -m pytest -W error --numprocesses 2 --dist loadfile
-# The files whose tests start Triton, or train or export a network: a list, so that new tests are
-# fast ones until they are named here.
+# The files whose tests start Triton, or train or export a network; all others are fast.
 SLOW := $(addprefix tests/, \
 	test_whole_service.py \
 	clients/test_real_server.py \
@@ -43,43 +42,43 @@ SLOW := $(addprefix tests/, \
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test test-fast lint format export bench clean
 
-help:  ## This list
+help:  ## Lists the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: $(SERVED)  ## Photographs in every style, from a server of its own, into out/demo
+demo: $(SERVED)  ## Starts a server and repaints photographs in every style into out/demo
 	$(BIN)/atelier demo
 
-serve: $(SERVED)  ## The server on localhost:8001
+serve: $(SERVED)  ## Starts the server on localhost:8001
 	$(BIN)/atelier serve
 
-test: $(DEVELOPED)  ## All tests, warnings as errors
+test: $(DEVELOPED)  ## Runs all tests, warnings as errors
 	$(PYTEST)
 
-test-fast: $(DEVELOPED)  ## Those that need no server and train nothing, in less than a minute
+test-fast: $(DEVELOPED)  ## Runs the tests that need no server and train nothing, in less than a minute
 	$(PYTEST) $(addprefix --ignore=,$(SLOW))
 
-lint: $(DEVELOPED)  ## Style, format and types
+lint: $(DEVELOPED)  ## Checks style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(DEVELOPED)  ## Formats and mends what can be mended
+format: $(DEVELOPED)  ## Formats the code and fixes what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 export: $(DEVELOPED)  ## Publishes every family's checkpoint to model_repository
 	$(BIN)/atelier export all
 
-bench: $(SERVED)  ## Throughput, added latency and memory of the service
+bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py
 
-clean:  ## Removes the environment and what was made
+clean:  ## Removes .venv, out and dist
 	rm -rf $(VENV) out dist
 
 # Triton's Python backend needs numpy 1.26, which has no wheels for Python 3.13.
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
-		{ echo "Serving takes Python 3.11 or 3.12: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+		{ echo "Serving needs Python 3.11 or 3.12: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(SERVED): pyproject.toml | $(VENV)/bin/python

@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Windows:
-    """What crops show of their images, as shares of the images' sides.
+    """The windows of images that crops show, as shares of the images' sides.
 
     Attributes:
         start: (B, 2), left and top.
@@ -50,9 +50,9 @@ def crop(images: Tensor, windows: Windows, mirrored: Tensor, side: int) -> Tenso
     return crops
 
 
-def jitter_colors(images: Tensor, random: np.random.Generator, most: float) -> Tensor:
+def jitter_colors(images: Tensor, random: np.random.Generator, jitter: float) -> Tensor:
     """Changes brightness, contrast and saturation of each image, (B, 3, H, W) in 0..1."""
-    factors = torch.from_numpy(random.uniform(1 - most, 1 + most, (3, len(images), 1, 1, 1)))
+    factors = torch.from_numpy(random.uniform(1 - jitter, 1 + jitter, (3, len(images), 1, 1, 1)))
     brightness, contrast, saturation = factors.float().unbind(dim=0)  # (B, 1, 1, 1) each
     grey = images.mean(dim=1, keepdim=True)  # (B, 1, H, W)
     mean = grey.mean(dim=(2, 3), keepdim=True)  # (B, 1, 1, 1)

@@ -20,7 +20,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
         labels: (n,) int64.
 
     Returns:
-        T, above 0; below 1 where the logits are not sure enough.
+        T, above 0; below 1 where the logits are underconfident.
     """
     log_temperature = torch.zeros((), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")

@@ -25,7 +25,7 @@ class ClassifierCheckpoint:
     training: dict[str, Any]
 
     def __post_init__(self) -> None:
-        """Refuses names that are not as many as the network's classes; raises ValueError."""
+        """Raises ValueError unless there is one name for each of the network's classes."""
         names, classes = len(self.classes), self.network.config.classes
         if names != classes:
             raise ValueError(f"{names} names for a classifier of {classes} classes")

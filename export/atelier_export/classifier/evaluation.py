@@ -1,4 +1,4 @@
-"""How good the published classifier is on paintings that it was not trained on."""
+"""Evaluation of the published classifier on held-out paintings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,13 +41,13 @@ class ClassifierEvaluationData(Settings):
 
     Attributes:
         paintings: Folder or uncompressed tar archive, the training's.
-        vgg: Weights of the teacher, for the linear probe that stands beside the classifier.
+        vgg: Weights of the teacher, for the linear probe, the baseline.
         model_repository: Where the model `classifier` is published.
-        by_artist: A checkpoint that was trained with `--split artist`; without, it is left out.
-        digits: Folder with MNIST, and
-        digits_checkpoint: what `atelier train digits-classifier` wrote; without, left out.
-        cache: Folder in which VGG's activations are kept: give the training's output to save time.
-        output: The JSON file to write; confusion.png lies beside it.
+        by_artist: A checkpoint that was trained with `--split artist`; skipped by default.
+        digits: Folder with MNIST, for `digits_checkpoint`.
+        digits_checkpoint: A checkpoint of `atelier train digits-classifier`; skipped by default.
+        cache: Folder that caches VGG's activations: give the training's output to save time.
+        output: The JSON file to write; confusion.png is written beside it.
     """
 
     paintings: Path = setting(help="Folder or uncompressed tar, the training's.", path="either")
@@ -56,16 +56,16 @@ class ClassifierEvaluationData(Settings):
         Path("model_repository"), "Where the model `classifier` is published.", path="folder"
     )
     by_artist: Path | None = setting(
-        None, "Checkpoint trained with --split artist.  [default: left out]", path="file"
+        None, "Checkpoint trained with --split artist.  [default: skipped]", path="file"
     )
     digits: Path | None = setting(
         None, "Folder with MNIST, for --digits-checkpoint.", path="folder"
     )
     digits_checkpoint: Path | None = setting(
-        None, "What train digits-classifier wrote.  [default: left out]", path="file"
+        None, "Checkpoint of train digits-classifier.  [default: skipped]", path="file"
     )
     cache: Path = setting(
-        Path("runs/classifier"), "Folder in which VGG's activations are kept.", path="new_folder"
+        Path("runs/classifier"), "Folder that caches VGG's activations.", path="new_folder"
     )
     output: Path = setting(
         Path("export/checkpoints/classifier/evaluation.json"), "The JSON file to write.",
@@ -76,9 +76,9 @@ class ClassifierEvaluationData(Settings):
 def evaluate(data: ClassifierEvaluationData) -> str:
     """Measure the newest version of the model `classifier`.
 
-    On paintings that the training left out: accuracy of movements and eras, macro-F1, top-3,
-    calibration error and confusion, beside a linear probe on VGG-19's activations; and what a
-    request costs. Writes all of it to OUT and prints tables for the model card.
+    On held-out paintings: accuracy of movements and eras, macro-F1, top-3 accuracy, calibration
+    error and confusion, compared with a linear probe on VGG-19's activations; and the cost of a
+    request. Writes all of it to OUT and prints tables for the model card.
     """
     if (data.digits is None) != (data.digits_checkpoint is None):
         raise ValueError("--digits and --digits-checkpoint belong together; give both or neither")
@@ -90,7 +90,7 @@ def evaluate(data: ClassifierEvaluationData) -> str:
 
 
 def evaluate_classifier(data: ClassifierEvaluationData) -> dict[str, Any]:
-    """Measures the published classifier and what stands beside it.
+    """Measures the published classifier and what it is compared with.
 
     Args:
         data: What to read.
@@ -171,7 +171,8 @@ def _checkpoint_figures(
     loaded = load_classifier_checkpoint(checkpoint)
     if loaded.classes != data.classes:
         raise ValueError(
-            f"{checkpoint} tells {', '.join(loaded.classes)}, not {', '.join(data.classes)}"
+            f"{checkpoint} has the classes {', '.join(loaded.classes)}, "
+            f"not {', '.join(data.classes)}"
         )
     test = data.indices("test")
     probabilities = predict(loaded.network, data.images[test]).softmax(dim=1)

@@ -1,4 +1,4 @@
-"""What a classifier says of many images."""
+"""Logits of many images."""
 
 import torch
 from torch import Tensor, nn

@@ -7,7 +7,7 @@ from atelier_export.reports.markdown import table
 _ROWS = {
     "classifier": "classifier",
     "probe": "linear probe on VGG-19",
-    "by_artist": "classifier, no artist of the test trained on",
+    "by_artist": "classifier, split by artist",
 }
 
 

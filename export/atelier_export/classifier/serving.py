@@ -19,7 +19,7 @@ PARITY_SIZES = ((16, 16), (17, 300), (128, 128), (130, 190), (512, 384))
 """Heights and widths that are compared, each with a batch of one and of three."""
 PARITY_SEED = 20170316
 TOLERANCE = 1e-3
-"""How far a served probability may be from PyTorch's: a value of the resized image between
+"""Largest difference of a served probability from PyTorch's: a value of the resized image between
 two levels may be rounded to either of them."""
 
 
@@ -68,7 +68,7 @@ def group_matrix(classes: Sequence[str], groups: Mapping[str, Sequence[str]]) ->
 
 
 def classifier_models(checkpoint: ClassifierCheckpoint) -> list[ServedModel]:
-    """What is published of a classifier of paintings: `classifier`, and the ensemble `classify`.
+    """The served models of a classifier of paintings: `classifier` and the ensemble `classify`.
 
     Raises:
         ValueError: The checkpoint's classes are not the movements.

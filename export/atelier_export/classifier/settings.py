@@ -40,7 +40,7 @@ class ClassifierSettings(Settings):
 
     Attributes:
         steps: Updates of the weights.
-        batch: Images an update, even.
+        batch: Images per update, even.
         side: Side in pixels of the crops at first. Small crops at first save time (Touvron et al.
             2019, arXiv:1906.06423: the last steps are at the size that is served).
         last_side: Side in pixels of the last crops, that of the whole images as served.
@@ -52,23 +52,23 @@ class ClassifierSettings(Settings):
             arXiv:1710.09412), to which the second half of each batch is subject; 0 for none.
         label_smoothing: Share of the target that is spread over all classes (Szegedy et al. 2016,
             arXiv:1512.00567).
-        balance: Classes of n images are drawn as often as n^(1 − balance): with 0 as they are,
-            with 1 all as often, with 0.5 as in Mahajan et al. 2018 (arXiv:1805.00932).
+        balance: A class of n images is drawn in proportion to n^(1 − balance): with 0 by frequency,
+            with 1 uniformly, with 0.5 as in Mahajan et al. 2018 (arXiv:1805.00932).
         teacher_share: Share of the target that the teacher gives, where there is a teacher.
         statistics_weight: Weight of the error in the teacher's statistics.
         components: Number of principal components of the statistics.
-        learning_rate: AdamW's highest step, see `trapezoid`.
+        learning_rate: AdamW's highest learning rate, see `trapezoid`.
         weight_decay: Of the convolutions and the head (Loshchilov and Hutter 2019,
             arXiv:1711.05101).
         gradient_norm: Norm to which gradients are clipped.
         warm_up: Steps in which the learning rate rises from zero.
-        decay: Share of the steps, the last ones, in which it falls to zero.
-        averaging: Share of the moving average of the weights that a step leaves.
+        decay: Share of the steps, at the end, in which it falls to zero.
+        averaging: Decay of the moving average of the weights.
         seed: Seed of weights, crops and all that is drawn.
     """
 
     steps: int = setting(6000, "Updates of the weights.", minimum=1)
-    batch: int = setting(64, "Images an update.", minimum=4, multiple_of=2)
+    batch: int = setting(64, "Images per update.", minimum=4, multiple_of=2)
     side: int = setting(96, "Side of the crops at first, in pixels.", minimum=16)
     last_side: int = setting(128, "Side of the last crops, in pixels.", minimum=16)
     last_share: float = setting(
@@ -86,7 +86,7 @@ class ClassifierSettings(Settings):
         0.05, "Share of the target that all classes share.", minimum=0, maximum=0.9
     )
     balance: float = setting(
-        0.5, "0: classes are drawn as they are; 1: all as often.", minimum=0, maximum=1
+        0.5, "0: draw classes by frequency; 1: uniformly.", minimum=0, maximum=1
     )
     teacher_share: float = setting(
         0.5, "Share of the target that the teacher gives.", minimum=0, maximum=1
@@ -95,15 +95,15 @@ class ClassifierSettings(Settings):
         0.5, "Weight of the error in the teacher's statistics.", minimum=0
     )
     components: int = setting(128, "Principal components of these statistics.", minimum=1)
-    learning_rate: float = setting(2e-3, "AdamW's highest step.", minimum=0)
-    weight_decay: float = setting(0.05, "Of the convolutions and the head.", minimum=0)
+    learning_rate: float = setting(2e-3, "AdamW's highest learning rate.", minimum=0)
+    weight_decay: float = setting(0.05, "Weight decay of the convolutions and the head.", minimum=0)
     gradient_norm: float = setting(5.0, "Norm to which gradients are clipped.", minimum=0)
     warm_up: int = setting(200, "Steps in which the learning rate rises.", minimum=1)
     decay: float = setting(
         0.5, "Share of the steps in which it falls to zero.", minimum=0.01, maximum=1
     )
     averaging: float = setting(
-        0.998, "Share of the weights' moving average that a step leaves.",
+        0.998, "Decay of the moving average of the weights.",
         minimum=0, maximum=0.9999,
     )  # fmt: skip
     seed: int = setting(0, "Seed of weights, crops and all that is drawn.", minimum=0)
@@ -118,10 +118,10 @@ class PaintingSettings(ClassifierSettings):
     """The settings of a training on paintings.
 
     Attributes:
-        split: What training, validation and test do not share, a work or an artist.
+        split: Whether training, validation and test share no work, or no artist.
     """
 
-    split: Split = setting("work", "What training and test do not share.")
+    split: Split = setting("work", "Whether training and test share no work, or no artist.")
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class DigitSettings(ClassifierSettings):
     """The settings of a training on digits, without a teacher."""
 
     steps: int = setting(3000, "Updates of the weights.", minimum=1)
-    batch: int = setting(128, "Images an update.", minimum=4, multiple_of=2)
+    batch: int = setting(128, "Images per update.", minimum=4, multiple_of=2)
     side: int = setting(28, "Side of the crops at first, in pixels.", minimum=16)
     last_side: int = setting(28, "Side of the last crops, in pixels.", minimum=16)
     smallest_crop: float = setting(
@@ -141,5 +141,5 @@ class DigitSettings(ClassifierSettings):
     )
     mixup: float = setting(0.0, "Parameter of mixup's beta distribution; 0: none.", minimum=0)
     balance: float = setting(
-        0.0, "0: classes are drawn as they are; 1: all as often.", minimum=0, maximum=1
+        0.0, "0: draw classes by frequency; 1: uniformly.", minimum=0, maximum=1
     )

@@ -1,12 +1,12 @@
-"""The teacher: what VGG-19 sees of the paintings, and a linear probe on it.
+"""The teacher: statistics of VGG-19's activations, and linear probes on them.
 
 Style is in the statistics of activations (Gatys et al. 2016; Huang and Belongie 2017, "AdaIN",
 arXiv:1703.06868, use mean and deviation as here). They are kept for each cell of a grid, so that
 the statistics of any crop follow from one pass over the whole image: the cells that it covers,
 weighted by how much of each. Mirroring is taken to change nothing.
 
-What the student learns of an image is said by a probe that was not fitted to it (stacking, Wolpert
-1992): one fitted to it says little more than the label.
+The student learns of an image from a probe that was not fitted to it (stacking, Wolpert 1992): one
+that was fitted to it gives little more than the label.
 """
 
 import logging
@@ -23,9 +23,8 @@ from atelier_export.publishing.manifest import sha256
 
 LAYERS = ("relu3_1", "relu4_1", "relu5_1")
 CHANNELS = 256 + 512 + 512
-STATISTICS = 2 * CHANNELS
 GRID = 4
-"""Cells of a side: the deepest layer has two values a cell and side in an image of 128 pixels."""
+"""Cells per side: the deepest layer has 2×2 values per cell in an image of 128 pixels."""
 FOLDS = 5
 """Probes, each fitted to all folds of the images but one."""
 PROBE_WEIGHT_DECAY = 3e-2
@@ -60,19 +59,19 @@ def cell_moments(vgg: VGG19, images: Tensor) -> Tensor:
 
 
 def cell_moments_in(folder: Path, vgg: Path, images: Tensor) -> Tensor:
-    """The moments of all images, computed once and kept in a file that is named by their source.
+    """The moments of all images, cached in a file that is named after the checksum of their source.
 
     Args:
-        folder: Where the file is kept; created where there is none.
+        folder: The cache's folder; created if it does not exist.
         vgg: Weights of the loss network, see `VGG19.load`.
         images: (N, 3, S, S) uint8.
 
     Returns:
-        (N, 2, C, GRID, GRID) float16, mapped from the file. An interrupted pass begins anew.
+        (N, 2, C, GRID, GRID) float16, mapped from the file. An interrupted pass starts over.
 
     Raises:
-        OSError: The weights cannot be read, or the file not be written.
-        ValueError: The weights are those of something else.
+        OSError: The weights cannot be read, or the file cannot be written.
+        ValueError: The weights are not VGG-19's.
     """
     source = sha256(images.contiguous().numpy().tobytes() + vgg.read_bytes())
     cache = folder / f"vgg-moments-{source[:16]}.pt"
@@ -87,8 +86,8 @@ def cell_moments_in(folder: Path, vgg: Path, images: Tensor) -> Tensor:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(cache) as partial:
             torch.save(moments, partial)
-    kept: Tensor = torch.load(cache, mmap=True, weights_only=True)
-    return kept
+    cached: Tensor = torch.load(cache, mmap=True, weights_only=True)
+    return cached
 
 
 def window_statistics(moments: Tensor, windows: Windows | None = None) -> Tensor:
@@ -148,7 +147,7 @@ def fit_probe(
 
 
 def probe_probabilities(x: Tensor, labels: Tensor, training: Tensor, classes: int) -> Tensor:
-    """What a linear probe says that is fitted to the training part: what a student is measured by.
+    """Probabilities of a linear probe that is fitted to the training part, the student's baseline.
 
     Args:
         x: (N, P), statistics of whole images, see `window_statistics`.
@@ -166,7 +165,7 @@ def probe_probabilities(x: Tensor, labels: Tensor, training: Tensor, classes: in
 
 
 class Teacher(nn.Module):
-    """What the student should say of a window of an image: probabilities, and statistics."""
+    """The student's targets for windows of images: class probabilities and statistics."""
 
     def __init__(self, moments: Tensor, classes: int, components: int) -> None:
         """A teacher that is not fitted yet.
@@ -209,7 +208,7 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, indices: Tensor, windows: Windows) -> tuple[Tensor, Tensor]:
-        """What there is in windows of images.
+        """The targets for windows of images.
 
         Args:
             indices: (B,) int64, indices of the images in the moments.

@@ -1,9 +1,9 @@
 """The training of a classifier, one update at a time.
 
-Each image is learnt from its label and, if there is a teacher, from what that says of the same
-crop: probabilities (distillation, Hinton et al. 2015, arXiv:1503.02531), and statistics of
-activations, which a head of their own reads from the same features and which is dropped afterwards
-(as the hints of Romero et al. 2015, arXiv:1412.6550).
+Each image is learnt from its label and, if there is a teacher, from its targets for the same crop:
+probabilities (distillation, Hinton et al. 2015, arXiv:1503.02531), and statistics of activations,
+which a separate head predicts from the same features (as the hints of Romero et al. 2015,
+arXiv:1412.6550); that head is dropped afterwards.
 """
 
 import logging
@@ -49,9 +49,9 @@ DIGITS_NETWORK = ClassifierConfig(10, stem=(32,), channels=(32, 64, 128), blocks
 def train(data: PaintingData, settings: PaintingSettings, run: RunSettings) -> Path:
     """Train a classifier on paintings and their movements.
 
-    It learns from the labels and from VGG-19, whose activations are computed once, for some
-    minutes, and kept in the output folder. Writes the checkpoint classifier.safetensors and
-    loss.png there. Killed at any moment, the same command goes on from the last saved state.
+    It learns from the labels and from VGG-19, whose activations are computed once, in some minutes,
+    and cached in the output folder. Writes the checkpoint classifier.safetensors and loss.png
+    there. After a kill, the same command resumes from the last saved state.
 
     Args:
         data: What to learn from.
@@ -78,8 +78,8 @@ def train(data: PaintingData, settings: PaintingSettings, run: RunSettings) -> P
 def train_digits(data: DigitData, settings: DigitSettings, run: RunSettings) -> Path:
     """Train a small classifier on the digits of MNIST, with the same code.
 
-    Writes the checkpoint classifier.safetensors and loss.png to the output folder. Killed at any
-    moment, the same command goes on from the last saved state.
+    Writes the checkpoint classifier.safetensors and loss.png to the output folder. After a kill,
+    the same command resumes from the last saved state.
 
     Args:
         data: What to learn from.
@@ -197,12 +197,12 @@ class ClassifierTraining:
         return self._average.module
 
     def start(self, step: int) -> None:
-        """Fits the teacher where a training begins; one that goes on has it in its state."""
+        """Fits the teacher when a training begins; a resumed one has it in its state."""
         if self._teacher and step == 0:
             self._teacher.fit(self._labels)
 
     def samples(self) -> None:
-        """There is nothing to look at but the curves."""
+        """None: there are only the curves."""
 
     def update(self, step: int) -> Update:
         """Learns from the next crops.

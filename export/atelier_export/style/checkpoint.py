@@ -25,7 +25,7 @@ class StyleCheckpoint:
     training: dict[str, Any]
 
     def __post_init__(self) -> None:
-        """Refuses names that are not as many as the network's styles; raises ValueError."""
+        """Raises ValueError unless there is one name for each of the network's styles."""
         names, styles = len(self.styles), self.network.config.styles
         if names != styles:
             raise ValueError(f"{names} names for a network of {styles} styles")

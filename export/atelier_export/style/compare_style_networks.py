@@ -1,4 +1,4 @@
-"""Style networks beside each other: what they cost and how well they paint."""
+"""Comparison of style networks: cost and loss."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ class Candidate:
     """A trained network in the comparison.
 
     Attributes:
-        name: Its name.
+        name: The name of its checkpoint's folder.
         parameters: Weights of the convolutions, scales and shifts.
         gmac: Billions of multiply-adds for an image of 256×256, as exported.
         milliseconds: Median time for one such image in ONNX Runtime, by number of threads.
@@ -66,13 +66,13 @@ class ComparisonData(Settings):
     """What a comparison reads and writes.
 
     Attributes:
-        checkpoints: What `atelier train style` wrote; each is called like its folder. All of the
-            same styles, in the same order; the first is the baseline.
+        checkpoints: Checkpoints of networks with the same styles in the same order, each named
+            after its folder; the first is the baseline.
         images: Folder or uncompressed tar archive of photographs.
         paintings: Folder with a painting for every style, named like it.
         vgg: Weights of the loss network, see `VGG19.load`.
         output: Folder for front.json and front.png.
-        side: Side of the photographs' middle, for the distances.
+        side: Side in pixels of the photographs' center crops, for the distances.
     """
 
     checkpoints: tuple[Path, ...] = setting(
@@ -85,15 +85,15 @@ class ComparisonData(Settings):
         help="Folder for front.json and front.png.", path="new_folder", short="-o"
     )
     side: int = setting(
-        256, "Side of the photographs' middle, for the distances.", minimum=3 * BORDER
+        256, "Side of the photographs' center crops, for the distances.", minimum=3 * BORDER
     )
 
 
 def compare_style_networks(data: ComparisonData) -> str:
     """Compare trained style networks, the first being the baseline.
 
-    Measures parameters, multiply-adds, milliseconds in ONNX Runtime in turns, and the distances on
-    every twentieth photograph. Each network is called like the folder of its checkpoint.
+    Measures parameters, multiply-adds, milliseconds in ONNX Runtime (the networks take turns), and
+    the distances on every twentieth photograph. A network is named after its checkpoint's folder.
     """
     settings = EvaluationSettings(side=data.side)
     data.output.mkdir(parents=True, exist_ok=True)
@@ -119,8 +119,8 @@ def measure_candidates(
 
     Args:
         checkpoints: See `ComparisonData`.
-        perceptual_loss: Knows these styles' paintings, in that order.
-        photographs: What is repainted.
+        perceptual_loss: Of the styles' paintings, in the same order.
+        photographs: The images to repaint.
         weights: Of the loss.
 
     Raises:
@@ -128,6 +128,7 @@ def measure_candidates(
         ValueError: A file is no checkpoint, two lie in folders of one name, or the networks have
             different styles.
     """
+    # Load
     loaded: dict[str, StyleCheckpoint] = {}
     for path in checkpoints:
         name = path.resolve().parent.name
@@ -144,6 +145,8 @@ def measure_candidates(
                 f"{name} has the styles {', '.join(checkpoint.styles)}, {baseline} has "
                 f"{', '.join(names)}; compare networks of the same styles in the same order"
             )
+
+    # Export, and measure the time
     graphs = {}
     for name, checkpoint in loaded.items():
         _log.info("exporting %s", name)
@@ -153,6 +156,8 @@ def measure_candidates(
         "style": np.eye(1, len(names), dtype=np.float32),
     }
     times = {threads: milliseconds(graphs, feed, threads) for threads in THREADS}
+
+    # Repaint, and measure the distances
     candidates = []
     for name, checkpoint in loaded.items():
         _log.info("painting with %s", name)
@@ -204,7 +209,7 @@ def save_comparison(candidates: Sequence[Candidate], path: Path) -> None:
 
 
 def plot_front(candidates: Sequence[Candidate], path: Path) -> None:
-    """Draws loss over cost, with the networks that no other one beats in both on a line.
+    """Draws loss over cost, and the Pareto front as a line.
 
     Args:
         candidates: What to draw.

@@ -1,4 +1,4 @@
-"""What the crops of a training show, for the content distance."""
+"""A cache of the content features of a training's crops."""
 
 from collections.abc import Sequence
 
@@ -9,26 +9,26 @@ from atelier_export.losses.perceptual import PerceptualLoss
 
 
 class ContentCache:
-    """The content of crops that come again and again, computed when they come first.
+    """The content features of recurring crops, computed once per crop.
 
-    It is a fifth of the work of a training step on a CPU.
+    They are a fifth of the work of a training step on a CPU.
     """
 
     def __init__(self, perceptual_loss: PerceptualLoss) -> None:
         self._perceptual_loss = perceptual_loss
-        self._kept: dict[int, Tensor] = {}
+        self._cache: dict[int, Tensor] = {}
 
     def __call__(self, numbers: Sequence[int], crops: Tensor) -> Tensor:
-        """The content of a batch of crops, (B, 512, H/8, W/8).
+        """The content features of a batch of crops, (B, 512, H/8, W/8).
 
         Args:
-            numbers: What each crop is known by.
+            numbers: The crops' numbers, the keys of the cache.
             crops: (B, 3, H, W), RGB in 0..1.
         """
-        missing = [place for place, number in enumerate(numbers) if number not in self._kept]
+        missing = [index for index, number in enumerate(numbers) if number not in self._cache]
         if missing:
-            for place, content in zip(
+            for index, content in zip(
                 missing, self._perceptual_loss.content(crops[missing]), strict=True
             ):
-                self._kept[numbers[place]] = content
-        return torch.stack([self._kept[number] for number in numbers])
+                self._cache[numbers[index]] = content
+        return torch.stack([self._cache[number] for number in numbers])

@@ -1,10 +1,8 @@
-"""How good the published style network is, in numbers.
+"""Evaluation of the published style network on held-out photographs.
 
-Three questions, asked on photographs that no training saw:
-
-- What does the loss that it was trained on say? (`perceptual_distances`)
-- How many iterations of the slow optimisation come to the same loss? (`iterations_to_match`)
-- How stable is it under changes that nobody sees? (`measure_stability`)
+- The distances of the loss that it was trained on (`perceptual_distances`)
+- The iterations of the slow optimisation to the same loss (`iterations_to_match`)
+- The temporal stability under imperceptible changes (`measure_stability`)
 """
 
 import logging
@@ -51,10 +49,10 @@ class StyleEvaluationData(Settings):
         paintings: Folder with a painting for every style, named like it.
         vgg: Weights of the loss network, see `VGG19.load`.
         model_repository: Where the model `style` is published.
-        styles: Names of the styles to evaluate; without any, all that the network has.
+        styles: Names of the styles to evaluate; by default all of the network's.
         output: The JSON file to write.
-        curves: File in which curves of the optimisation are kept, see `CurveFile`. They do not
-            depend on the network, so they serve the next evaluation too.
+        curves: The file that stores curves of the optimisation, see `CurveFile`. They do not depend
+            on the network, so the next evaluation reuses them.
     """
 
     images: Path = setting(**IMAGES_SETTING)
@@ -70,7 +68,7 @@ class StyleEvaluationData(Settings):
     )  # fmt: skip
     curves: Path = setting(
         Path("runs/style-curves.jsonl"),
-        "Where curves of the optimisation are kept for later.",
+        "File that stores curves of the optimisation for the next evaluation.",
         path="new_file",
     )
 
@@ -80,39 +78,41 @@ class EvaluationSettings(LossWeights):
     """How to evaluate; each has an effect on the figures.
 
     Attributes:
-        side: Side of the photographs' middle that is looked at, in pixels.
+        side: Side of the photographs' center crops, in pixels.
         every: Every Nth photograph by name is evaluated on, as `StyleSettings.held_out`.
         style_side: Shorter side of the paintings in pixels.
         iterations: Of the slow optimisation.
-        optimisation_images: How many photographs, evenly spread by name, are optimised in every
-            style; 0 leaves the comparison out.
-        starts: What the optimisation begins with.
+        optimisation_images: Photographs per style, evenly spread by name, that are optimised; 0
+            skips the comparison.
+        starts: Initial images of the optimisation.
         precision: Of the optimisation's convolutions.
         seed: Seed of all noise.
     """
 
-    side: int = setting(256, "Side of the photographs' middle, in pixels.", minimum=3 * BORDER)
+    side: int = setting(
+        256, "Side of the photographs' center crops, in pixels.", minimum=3 * BORDER
+    )
     every: int = setting(20, "Every Nth photograph by name is evaluated on.", minimum=1)
     style_side: int = setting(384, "Shorter side of the paintings in pixels.", minimum=16)
     iterations: int = setting(100, "Limit of the slow optimisation.", minimum=1)
     optimisation_images: int = setting(
-        2, "Photographs a style that are optimised, for minutes each; 0: none.", minimum=0
+        2, "Photographs per style that are optimised, for minutes each; 0: none.", minimum=0
     )
     starts: tuple[Start, ...] = setting(
-        ("noise", "photograph"), "What the optimisation begins with.",
+        ("noise", "photograph"), "Initial images of the optimisation.",
         allowed=("noise", "photograph"), metavar="NAME,…",
     )  # fmt: skip
-    precision: Precision = setting("bfloat16", "Of the optimisation's convolutions.")
+    precision: Precision = setting("bfloat16", "Precision of the optimisation's convolutions.")
     seed: int = setting(0, "Seed of all noise.", minimum=0)
 
 
 def evaluate(data: StyleEvaluationData, settings: EvaluationSettings) -> str:
     """Measure the newest version of the model `style`.
 
-    On photographs that the training left out: the distances of its loss, the number of iterations
-    of the slow optimisation that come to the same loss, and the temporal stability when a
-    photograph moves or takes noise. Writes all of it to OUT and prints tables for the model card.
-    Killed at any moment, the same command goes on with the optimisation where it was.
+    On held-out photographs: the distances of the training's loss, the iterations of the slow
+    optimisation to the same loss, and the temporal stability under a small move and noise. Writes
+    all of it to OUT and prints tables for the model card. After a kill, the same command reuses the
+    curves of the optimisation that are already stored.
     """
     if not data.output.parent.is_dir():
         raise ValueError(f"{data.output}: there is no folder {str(data.output.parent)!r}")
@@ -131,13 +131,13 @@ def evaluate_style(data: StyleEvaluationData, settings: EvaluationSettings) -> d
         settings: How to evaluate.
 
     Returns:
-        Plain JSON: what was measured, with which settings, on what and with which versions.
+        Plain JSON: measurements, settings, data, and versions.
 
     Raises:
-        OSError: A file cannot be read, or the curves not be written.
+        OSError: A file cannot be read, or the curves cannot be written.
         ValueError: An input cannot be used.
     """
-    # The network, what it is measured on, and what it is compared with.
+    # The network, the photographs and the loss
     network = PublishedStyle(data.model_repository)
     styles = data.styles or network.styles
     unknown = [style for style in styles if style not in network.styles]
@@ -147,7 +147,7 @@ def evaluate_style(data: StyleEvaluationData, settings: EvaluationSettings) -> d
         )
     files = find_paintings(data.paintings, styles)
     held_out = held_out_images(data.images, settings.every, settings.side)
-    kept = CurveFile(data.curves)
+    curves = CurveFile(data.curves)
     perceptual_loss = load_perceptual_loss(files.values(), data.vgg, settings.style_side)
     identity = {
         "vgg": sha256(data.vgg.read_bytes()),
@@ -156,7 +156,7 @@ def evaluate_style(data: StyleEvaluationData, settings: EvaluationSettings) -> d
     }
     _log.info("version %d, %d styles, %d photographs", network.version, len(styles), len(held_out))
 
-    # The loss, and the temporal stability beside that of the photographs themselves.
+    # Distances and temporal stability, the latter also of the photographs themselves
     distances = measure_distances(network.paint, perceptual_loss, held_out, styles, settings)
     stability = {
         style: measure_stability(partial(network.paint, style=style), held_out, settings.seed)
@@ -164,7 +164,7 @@ def evaluate_style(data: StyleEvaluationData, settings: EvaluationSettings) -> d
     }
     unpainted = measure_stability(lambda pixels: pixels, held_out, settings.seed)
 
-    # The slow optimisation, for minutes each.
+    # The slow optimisation, minutes for each photograph
     optimisations = optimise(
         perceptual_loss,
         _spread(held_out, settings.optimisation_images),
@@ -178,7 +178,7 @@ def evaluate_style(data: StyleEvaluationData, settings: EvaluationSettings) -> d
             precision=settings.precision,
             seed=settings.seed,
         ),
-        kept,
+        curves,
         identity,
     )
     return {
@@ -193,10 +193,10 @@ def evaluate_style(data: StyleEvaluationData, settings: EvaluationSettings) -> d
 
 
 def _spread(photographs: Sequence[HeldOut], count: int) -> list[HeldOut]:
-    """So many of the photographs, evenly spread; all of them where there are no more."""
+    """`count` of the photographs, evenly spread, or all if there are fewer."""
     count = min(count, len(photographs))
     return [
-        photographs[(2 * place + 1) * len(photographs) // (2 * count)] for place in range(count)
+        photographs[(2 * index + 1) * len(photographs) // (2 * count)] for index in range(count)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The photographs on which networks are evaluated."""
+"""Held-out photographs, to evaluate style networks on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ from atelier_export.publishing.manifest import sha256
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The middle of a photograph that no training saw.
+    """The center crop of a photograph that no training saw.
 
     Attributes:
-        name: The photograph's.
+        name: The photograph's name.
         pixels: (side, side, 3).
     """
 
@@ -35,18 +35,18 @@ class HeldOut:
         return sha256(self.pixels.tobytes())
 
 
-def held_out_images(photographs: Path, every: int, side: int) -> list[HeldOut]:
-    """Every so Nth photograph by name, as the training leaves them out.
+def held_out_images(source: Path, every: int, side: int) -> list[HeldOut]:
+    """Every Nth image by name, the ones that the training holds out.
 
     Args:
-        photographs: Folder or uncompressed tar archive.
+        source: Folder or uncompressed tar archive.
         every: The training's `held_out`; 1 takes all.
-        side: Of the square in the middle, in pixels.
+        side: Side of the center crop, in pixels.
 
     Raises:
-        FileNotFoundError: `photographs` does not exist.
+        FileNotFoundError: `source` does not exist.
         ValueError: It holds no image, or fewer than `every`.
     """
-    images = find_images(photographs)
+    images = find_images(source)
     chosen = images if every == 1 else split(images, every)[1]
     return [HeldOut(image.name, np.asarray(center_crop(image.read(), side))) for image in chosen]

@@ -1,10 +1,10 @@
-"""The style network rewritten for speed: the same function, fewer multiplications.
+"""Inference rewrite of the style network: upsampling + convolution → polyphase convolution.
 
 Two identities (to rounding) save time in ONNX Runtime. Both compute the four phases of the output
 (even and odd rows, even and odd columns) at half its resolution:
 
-- A convolution with three outputs leaves most of each block of 8 or 16 channels empty that
-  processors compute together. As a convolution of stride two with twelve outputs it does not.
+- Processors compute channels in blocks of 8 or 16, most of which a convolution with three outputs
+  leaves empty. As a convolution of stride two it has twelve outputs.
 - After nearest-neighbour resizing by two, a convolution sees each pixel several times. With its
   weights summed beforehand, a 3×3 convolution is a 2×2 convolution for each phase, 4/9 of the work,
   and a 5×5 one a 3×3 one, 9/25 (the sub-pixel convolution of Shi et al. 2016, arXiv:1609.07009).
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from atelier_export.style.network import Head, StyleNetwork, UpsampledConv, UpsampledHead
 
-# Which taps of a row meet the same source pixel, for the even and the odd phase.
+# The taps of a row that read the same source pixel, for the even and the odd phase.
 _MERGED_TAPS = {
     3: [
         [[1, 0, 0], [0, 1, 1]],
@@ -40,7 +40,7 @@ def _merge_taps(weight: Tensor, order: str) -> Tensor:
             rows and columns of the merged kernel.
     """
     taps = torch.tensor(_MERGED_TAPS[weight.shape[-1]], dtype=torch.float64)
-    # In float64, so that the order of the sums, which a processor chooses, leaves no trace.
+    # In float64, so that the order of summation, which varies with the processor, has no effect.
     merged = torch.einsum(f"pau,qbv,oiuv->{order}", taps, taps, weight.detach().double())
     return merged.float()
 

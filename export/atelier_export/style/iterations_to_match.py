@@ -1,6 +1,6 @@
-"""How many iterations of the slow optimisation a network's painting is worth.
+"""Iterations to match: how many the slow optimisation needs to reach a network's loss.
 
-Johnson et al. 2016, section 4.1, compare so, with the optimisation started from noise.
+The comparison of Johnson et al. 2016, section 4.1, who start the optimisation from noise.
 """
 
 import logging
@@ -25,12 +25,12 @@ _MILESTONES = (0, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500)
 
 @dataclass(frozen=True)
 class Optimisation:
-    """What `paint` did with one photograph in one style from one start.
+    """A run of `paint`: one photograph in one style from one start.
 
     Attributes:
         photograph: Its name.
         painting: The style's name.
-        start: What it began with.
+        start: The initial image.
         curve: The loss from iteration 0 on.
     """
 
@@ -40,11 +40,11 @@ class Optimisation:
     curve: list[CurvePoint]
 
     def iterations_to(self, loss: float) -> int | None:
-        """The first iteration that is as good as `loss`, or None if none is."""
+        """The first iteration with at most this loss, or None."""
         return next((point.iteration for point in self.curve if point.loss <= loss), None)
 
     def at(self, iteration: int) -> CurvePoint:
-        """The point at an iteration, or the last one if the optimisation ended before."""
+        """The point at an iteration, or the last one if the optimisation stopped earlier."""
         return self.curve[min(iteration, len(self.curve) - 1)]
 
 
@@ -57,41 +57,44 @@ def optimise(
     curves: CurveFile,
     identity: Mapping[str, Any],
 ) -> list[Optimisation]:
-    """Optimises each photograph in each style from each start, unless its curve is kept already.
+    """Optimises each photograph in each style from each start, unless its curve is stored.
 
     Args:
-        perceptual_loss: Knows the paintings, in the order of `styles`.
-        photographs: What is repainted.
+        perceptual_loss: Of the paintings, in the order of `styles`.
+        photographs: The images to repaint.
         styles: The names.
-        starts: What to begin with.
-        settings: Of the optimisation, but for the start.
-        curves: Where curves are kept; each is added as soon as it is there.
+        starts: The initial images.
+        settings: Of the optimisation; `start` is ignored.
+        curves: The stored curves; each new one is appended at once.
         identity: What the curves depend on beyond the photographs and the settings, as plain JSON;
-            under `paintings` one value a style.
+            under `paintings` one value per style.
     """
-    wanted = [
+    combinations = [
         (photograph, number, start)
         for photograph in photographs
         for number in range(len(styles))
         for start in starts
     ]
-    done = []
-    for place, (photograph, number, start) in enumerate(wanted, start=1):
-        chosen = replace(settings, start=start)
-        key = _key(photograph, styles[number], chosen, identity)
+    optimisations = []
+    for count, (photograph, number, start) in enumerate(combinations, start=1):
+        # Look the curve up
+        settings = replace(settings, start=start)
+        key = _key(photograph, styles[number], settings, identity)
         curve = curves.find(key, settings.iterations)
+
+        # Optimise
         if curve is None:
             began = time.monotonic()
-            stages = paint(perceptual_loss, photograph.tensor[0], number, chosen)
+            stages = paint(perceptual_loss, photograph.tensor[0], number, settings)
             curve = [point for point, _ in stages]
             curves.append(key, settings.iterations, curve)
             _log.info(
                 "optimisation %d of %d: %s, %s from %s, loss %.4f after %d iterations, %.0f s",
-                place, len(wanted), photograph.name, styles[number], start,
+                count, len(combinations), photograph.name, styles[number], start,
                 curve[-1].loss, curve[-1].iteration, time.monotonic() - began,
             )  # fmt: skip
-        done.append(Optimisation(photograph.name, styles[number], start, curve))
-    return done
+        optimisations.append(Optimisation(photograph.name, styles[number], start, curve))
+    return optimisations
 
 
 def summarise_iterations(
@@ -99,17 +102,17 @@ def summarise_iterations(
     painted: Sequence[PaintedDistances],
     iterations: int,
 ) -> dict[str, Any]:
-    """For each start, how many iterations come to the losses of the network's paintings.
+    """For each start, the iterations to match the losses of the network's paintings.
 
     Args:
-        optimisations: What was optimised.
-        painted: What the network made of these photographs in these styles, and of others.
+        optimisations: The runs of the optimisation.
+        painted: The network's distances for these photographs and styles, and maybe others.
         iterations: The optimisations' limit.
 
     Returns:
-        For each start, medians for each style under `styles` and over all under `all`, both None
-        where they are beyond the limit; the comparisons behind them under `images`; and under
-        `curve` the optimisation's mean terms at some iterations.
+        For each start, medians per style under `styles` and over all under `all`, None where they
+        exceed the limit; the single comparisons under `images`; and under `curve` the
+        optimisation's mean terms at some iterations.
     """
     losses = {(each.photograph, each.painting): each.loss for each in painted}
     return {
@@ -123,6 +126,7 @@ def summarise_iterations(
 def _summarise_start(
     optimisations: Sequence[Optimisation], losses: Mapping[tuple[str, str], float], iterations: int
 ) -> dict[str, Any]:
+    # Compare each run with the network
     images: list[dict[str, Any]] = []
     for each in optimisations:
         loss = losses[each.photograph, each.painting]
@@ -137,6 +141,8 @@ def _summarise_start(
                 "least_loss": min(point.loss for point in each.curve),
             }
         )
+
+    # Summarise by style
     counts: dict[str, list[int | None]] = {}
     for row in images:
         counts.setdefault(row["painting"], []).append(row["iterations"])
@@ -156,7 +162,7 @@ def _mean_point(optimisations: Sequence[Optimisation], iteration: int) -> dict[s
 
 
 def median_iterations(counts: Sequence[int | None]) -> float | None:
-    """The median, None being more than any number; None if the median is that itself."""
+    """The median, where None counts as infinity; None if the median is infinite."""
     median = statistics.median(math.inf if count is None else count for count in counts)
     return None if math.isinf(median) else median
 
@@ -164,6 +170,7 @@ def median_iterations(counts: Sequence[int | None]) -> float | None:
 def _key(
     photograph: HeldOut, style: str, settings: PaintSettings, identity: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """All that a curve depends on, without the number of iterations and an unused seed."""
     described = asdict(settings)
     del described["iterations"]
     if settings.start == "photograph":

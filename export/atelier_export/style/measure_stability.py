@@ -1,7 +1,7 @@
-"""Temporal stability of a network, measured: what becomes of changes that nobody sees.
+"""Measures temporal stability: the effect of imperceptible changes of a photograph on its painting.
 
-A film moves by fractions of a pixel and carries noise; a network that answers either with other
-strokes makes it flicker. No film is needed to measure that.
+A video moves by fractions of a pixel and has noise; a network that answers either with other
+strokes makes it flicker. Measuring that needs no video.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,22 +40,25 @@ def measure_stability(
     """Measures every photograph.
 
     Args:
-        network: Repaints an image. With one that changes nothing, the changes of the photographs
-            themselves are measured.
-        photographs: What is repainted; each side at least 2 · `BORDER` + 2 pixels.
-        seed: Of the noise, which is another for each photograph.
+        network: Repaints an image. The identity gives the changes of the photographs themselves.
+        photographs: The images to repaint; each side at least 2 · `BORDER` + 2 pixels.
+        seed: Of the noise, which differs between photographs.
     """
     measured = []
     for number, photograph in enumerate(photographs):
+        # Change
         before = photograph.pixels
         moved = np.pad(before, ((1, 0), (1, 0), (0, 0)), mode="edge")[:-1, :-1]
         random = np.random.default_rng((seed, number))
         noise = random.integers(-NOISE, NOISE, before.shape, endpoint=True)
         noisy = np.clip(before + noise, 0, 255).astype(np.uint8)
+
+        # Paint
         painted = _levels(network(before))
         painted_moved = _levels(network(np.ascontiguousarray(moved)))
         painted_noisy = _levels(network(noisy))
-        # What was moved down and right is the view at the upper left.
+
+        # Compare; what was moved down and right is the view at the upper left
         views = inner(painted_moved, BORDER), inner(painted, BORDER)
         measured.append(
             Stability(
@@ -67,7 +70,7 @@ def measure_stability(
 
 
 def _levels(pixels: Pixels) -> Tensor:
-    """(H, W, 3) as (1, 3, H, W), in float64 to sum without an error."""
+    """(H, W, 3) as (1, 3, H, W), in float64 for exact sums."""
     return torch.from_numpy(pixels.astype(np.float64)).permute(2, 0, 1)[None]
 
 

@@ -72,8 +72,7 @@ class ConditionalInstanceNorm(nn.Module):
     """Instance normalisation whose scale and shift are mixed from those of the styles.
 
     y = γ·(x − μ(x)) / sqrt(σ²(x) + ε) + β with γ = Σ wₛ γₛ and β = Σ wₛ βₛ (Dumoulin et al. 2017,
-    eq. 5; the mixture is their section 3.3). The sums are in float32 always: the variance overflows
-    in float16.
+    eq. 5; the mixture is their section 3.3). Always in float32: the variance overflows in float16.
     """
 
     EPSILON = 1e-5
@@ -137,8 +136,8 @@ class Block(nn.Module):
         for outputs, kernel in layers:
             convs.append(StyledConv(inputs, outputs, kernel, styles))
             inputs = outputs
-        # Each block begins as the identity (Goyal et al. 2017, section 5.1): the photograph gets
-        # through from the first step, and no bright blotches grow where nothing else does.
+        # Each block begins as the identity (Goyal et al. 2017, section 5.1): the photograph passes
+        # from the first step on, and no bright blotches form in flat areas.
         nn.init.zeros_(convs[-1].norm.scale)
         self.convs = nn.ModuleList(convs)
 
@@ -194,10 +193,10 @@ class UpsampledHead(nn.Module):
 class StyleNetwork(nn.Module):
     """Repaints images in a style, or in a mixture of styles, more or less strongly.
 
-    The weights of the styles add up to the strength. What they lack to 1 is the photograph: it has
-    a scale and a shift of its own in each normalisation, the first row, as if it were a style, and
-    it shines through, with (1 − strength)² of the colour. So a strength of 0 is the photograph
-    itself, and one above 1 goes on along the line that leads from the photograph to the style.
+    The weights of the styles add up to the strength. The remainder to 1 is the photograph's weight:
+    it has a scale and a shift of its own in each normalisation, the first row, like a style, and is
+    blended into the output with a share of (1 − strength)². So a strength of 0 is the photograph
+    itself, and one above 1 extrapolates from the photograph beyond the style.
 
     The padding to a multiple of the stride and the crop back are part of the network, so that every
     size from 16×16 up comes back as it went in, also from the exported graph.
@@ -223,17 +222,17 @@ class StyleNetwork(nn.Module):
         self.head = Head(last) if patch == 1 else UpsampledHead(last)
 
     def style_parameters(self) -> list[nn.Parameter]:
-        """The scales and shifts, (1 + S, C) each: all that tells one style from another."""
+        """The scales and shifts, (1 + S, C) each: all that differs between styles."""
         norms = [module for module in self.modules() if isinstance(module, ConditionalInstanceNorm)]
         return [parameter for norm in norms for parameter in (norm.scale, norm.shift)]
 
     def shared_parameters(self) -> list[nn.Parameter]:
-        """The convolutions, which serve every style."""
+        """The convolutions, which all styles share."""
         of_styles = {id(parameter) for parameter in self.style_parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in of_styles]
 
     def with_another_style(self) -> "StyleNetwork":
-        """A copy with one more style, the last, that begins as the mean of the others."""
+        """A copy with one more style, the last, initialised to the mean of the others."""
         wider = copy.deepcopy(self)
         wider.config = replace(self.config, styles=self.config.styles + 1)
         for norm in wider.modules():
@@ -247,7 +246,7 @@ class StyleNetwork(nn.Module):
 
         Args:
             image: (B, 3, H, W), RGB in 0..1, H and W at least 16.
-            style: (B, S), one weight a style; a one-hot row is that style alone, at full strength.
+            style: (B, S), a weight for each style; a one-hot row is that style at full strength.
 
         Returns:
             (B, 3, H, W), RGB in 0..1.

@@ -1,4 +1,4 @@
-"""The terms of the loss for what a network painted."""
+"""Perceptual distances of a network's paintings."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +26,7 @@ TERMS = ("content", "style", "variation", "loss", "photograph_style")
 
 @dataclass(frozen=True)
 class PaintedDistances:
-    """What was measured for one photograph in one style, see `losses`.
+    """The distances of one photograph in one style, see `losses.perceptual`.
 
     Attributes:
         photograph: Its name.
@@ -58,16 +58,16 @@ def measure_distances(
     """Measures every photograph in every style, in float32.
 
     Args:
-        network: Repaints an image in the style of a name.
-        perceptual_loss: Knows the paintings, in the order of `styles`.
-        photographs: What is repainted.
+        network: Repaints an image in the style of this name.
+        perceptual_loss: Of the paintings, in the order of `styles`.
+        photographs: The images to repaint.
         styles: The names.
         weights: Of the sum.
     """
     measured = []
-    for place, photograph in enumerate(photographs, start=1):
+    for count, photograph in enumerate(photographs, start=1):
         content = perceptual_loss.content(photograph.tensor)
-        itself = _style_distances(perceptual_loss, photograph)
+        unpainted = _style_distances(perceptual_loss, photograph)
         for number, style in enumerate(styles):
             chosen = torch.tensor([number])
             painted = to_tensor(Image.fromarray(network(photograph.pixels, style)))[None]
@@ -80,15 +80,15 @@ def measure_distances(
                     distances.style.item(),
                     distances.variation.item(),
                     weights.total(distances).item(),
-                    itself[number],
+                    unpainted[number],
                 )
             )
-        _log.info("distances: photograph %d of %d", place, len(photographs))
+        _log.info("distances: photograph %d of %d", count, len(photographs))
     return measured
 
 
 def _style_distances(perceptual_loss: PerceptualLoss, photograph: HeldOut) -> list[float]:
-    """How far the photograph itself is from every painting; its Gram matrices serve for all."""
+    """The photograph's own style distance from every painting, with one pass through VGG."""
     features = perceptual_loss.vgg(photograph.tensor, STYLE_LAYERS)
     styles = len(perceptual_loss.targets[0])
     grams = [gram_matrix(features[layer]).expand(styles, -1, -1) for layer in STYLE_LAYERS]
@@ -97,7 +97,7 @@ def _style_distances(perceptual_loss: PerceptualLoss, photograph: HeldOut) -> li
 
 
 def summarise_distances(measured: Sequence[PaintedDistances]) -> dict[str, Any]:
-    """Means for each style under `styles`, over all under `all`; and what they were made of."""
+    """Means per style under `styles`, over all under `all`, and the single ones under `images`."""
     styles = dict.fromkeys(each.painting for each in measured)
     return {
         "styles": {

@@ -19,7 +19,7 @@ class StyleGraph:
     """
 
     def __init__(self, graph: bytes, styles: tuple[str, ...]) -> None:
-        """Loads the graph; raises ValueError if it is none of a network with so many styles."""
+        """Loads the graph; raises ValueError if its inputs are not those of so many styles."""
         self.styles = styles
         self._session = cpu_session(graph)
         shapes = {each.name: each.shape for each in self._session.get_inputs()}

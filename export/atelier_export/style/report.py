@@ -7,7 +7,7 @@ from atelier_export.reports.markdown import plural, table
 
 
 def evaluation_tables(result: dict[str, Any]) -> dict[str, str]:
-    """Tables of what `evaluate_style` returned, each with a line that says what it shows."""
+    """Tables of what `evaluate_style` returned, each with a caption."""
     tables = {"distances": _distances(result), "stability": _stability(result)}
     if result["iterations_to_match"]:
         tables["iterations_to_match"] = _iterations_to_match(result)
@@ -70,7 +70,7 @@ def _iterations_to_match(result: dict[str, Any]) -> str:
         for start in counted
         for term in ("content", "style distance", "sum")
     ]
-    return f"{text}\n\nThe same optimisation's means on its way.\n\n" + table(
+    return f"{text}\n\nMeans of the same optimisations by iteration.\n\n" + table(
         ["iterations", *headings], curve
     )
 
@@ -83,9 +83,9 @@ def _stability(result: dict[str, Any]) -> str:
     ]
     return (
         "Mean absolute differences of the painting, in levels of 255, when the photograph moves "
-        "down and right by a pixel (compared where it has moved to, without "
-        f"{settings['border']} pixels at the edge) and when its values change by noise of "
-        f"±{settings['noise']}.\n\n" + table(["style", "moved", "noise"], rows)
+        f"down and right by a pixel (aligned, without {settings['border']} pixels at the edge) and "
+        f"when its values change by noise of ±{settings['noise']}.\n\n"
+        + table(["style", "moved", "noise"], rows)
     )
 
 

@@ -1,4 +1,4 @@
-"""What a style network paints now: a sheet for the eye."""
+"""Sample sheets of a style network in training."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from atelier_export.style.network import StyleNetwork
 def sample_sheet(
     network: StyleNetwork, images: Sequence[Image.Image], styles: tuple[str, ...], side: int
 ) -> Image.Image:
-    """The middle `side`×`side` pixels of images, beside themselves in every style."""
+    """Center crops of images beside their paintings in every style."""
     device = next(network.parameters()).device
     originals = [center_crop(image, side) for image in images]
     batch = torch.stack([to_tensor(original) for original in originals]).to(device)

@@ -20,7 +20,7 @@ PARITY_SIZES = ((16, 16), (17, 31), (63, 48), (130, 190), (256, 256), (512, 384)
 """Heights and widths that are compared, each with a batch of one, of two and of three."""
 PARITY_SEED = 20160327
 TOLERANCE = 1
-"""How far a served value may be from PyTorch's, of 255: one rounding apart."""
+"""Largest difference from PyTorch, in levels of 255: one rounding."""
 
 
 class ServedStyle(nn.Module):
@@ -35,7 +35,7 @@ class ServedStyle(nn.Module):
 
         Args:
             image: (B, H, W, 3) uint8, RGB; H and W at least 16.
-            style: (B, S) float32, one weight a style.
+            style: (B, S) float32, a weight for each style.
 
         Returns:
             (B, H, W, 3) uint8, RGB, rounded to the nearest value.
@@ -70,10 +70,10 @@ def style_graph(
 
 
 def style_models(checkpoint: StyleCheckpoint) -> list[ServedModel]:
-    """What is published of a style network: the model `style`.
+    """The served models of a style network: `style` alone.
 
     Raises:
-        ValueError: The names of the styles cannot be served.
+        ValueError: The names of the styles are not allowed.
     """
     check_style_names(checkpoint.styles)
     config = triton_config(
@@ -95,25 +95,25 @@ def style_models(checkpoint: StyleCheckpoint) -> list[ServedModel]:
 
 
 def _parity_batches(styles: int, sizes: Sequence[tuple[int, int]]) -> Iterator[Inputs]:
-    """The `style_mixtures` follow each other; at the first size all of them are seen."""
+    """Batches that cycle through the `style_mixtures`; the first size sees all of them."""
     mixtures = style_mixtures(styles)
-    following = itertools.cycle(mixtures)
+    cycle = itertools.cycle(mixtures)
     generator = torch.Generator().manual_seed(PARITY_SEED)
     batches = [(3, *sizes[0])] * -(-len(mixtures) // 3)
     batches += [(batch, *size) for size in sizes for batch in (1, 2, 3)]
     for batch, height, width in batches:
         images = [synthetic_image(height, width, generator) for _ in range(batch)]
-        style = torch.stack(list(itertools.islice(following, batch)))
+        style = torch.stack(list(itertools.islice(cycle, batch)))
         yield {"image": torch.cat(images), "style": style}
 
 
 def style_mixtures(styles: int) -> list[Tensor]:
-    """What a request can ask for, (S,) float32 each.
+    """Examples of what a request can ask for, (S,) float32 each.
 
-    Each style alone, all in equal and all in unequal parts; then the first one at the strengths 0,
-    1/2 and 2, the least and the greatest that are served among them.
+    Each style alone, all in equal and all in unequal parts; then the first one at the strengths 0
+    and 2, the smallest and the largest that are served, and at 1/2.
     """
-    alone = torch.eye(styles)
+    one_hot = torch.eye(styles)
     unequal = torch.arange(1, styles + 1, dtype=torch.float32)
-    mixed = [alone.mean(dim=0), unequal / unequal.sum()]
-    return [*alone, *mixed, *(strength * alone[0] for strength in (0, 0.5, 2))]
+    mixed = [one_hot.mean(dim=0), unequal / unequal.sum()]
+    return [*one_hot, *mixed, *(strength * one_hot[0] for strength in (0, 0.5, 2))]

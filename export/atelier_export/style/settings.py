@@ -25,7 +25,7 @@ class StyleData(Settings):
         images: Folder or uncompressed tar archive of photographs.
         paintings: Folder of paintings; a file's name without suffix names its style.
         vgg: Weights of the loss network, see `VGG19.load`.
-        styles: Only these styles, in this order; without any, all by name.
+        styles: Only these styles, in this order; by default all, sorted by name.
     """
 
     images: Path = setting(**IMAGES_SETTING)
@@ -43,7 +43,7 @@ class AddedStyleData(Settings):
     Attributes:
         painting: The style's painting; the file's name without suffix names the style.
         images: Folder or uncompressed tar archive of photographs.
-        vgg: Weights of the loss network, those that the network was trained with.
+        vgg: Weights of the loss network, the same that the network was trained with.
         checkpoint: The network that learns the style.
     """
 
@@ -61,24 +61,24 @@ class AddedStyleData(Settings):
 class StyleSettings(LossWeights):
     """The settings of a training; each has an effect on the weights.
 
-    The loss is looked at in squares of `side` pixels. The network sees `margin` pixels around them:
-    so it cannot tell where the loss network pads with zeros, and paints no frame there. The content
-    of the crops is computed once and kept, some 0.6 MB each for a side of 192.
+    The loss is computed on crops of `side` pixels. The network sees `margin` pixels around them, so
+    it does not learn where the loss network pads with zeros, and paints no frame there. The content
+    features of the crops are cached, some 0.6 MB per crop for a side of 192.
 
     Attributes:
-        stability_weight: Weight of the difference that a small move and a little noise make.
+        stability_weight: Weight of the temporal stability, the stability distance.
         steps: Updates of the weights.
-        batch: Images an update, each with a style drawn at random.
+        batch: Images per update, each with a style drawn at random.
         side: Side of the loss crop in pixels.
         margin: Pixels that the network sees around it.
         crops: Number of different crops.
         style_side: Shorter side of the paintings in pixels: the scale of the strokes.
         strength_jitter: Share of the images painted at a strength other than 1, less than all.
-        learning_rate: Adam's highest step for the convolutions, see `trapezoid`.
-        style_learning_rate: The same for the scales and shifts, which alone tell styles apart and
-            each of which learns from a share of the images only.
+        learning_rate: Adam's highest learning rate for the convolutions, see `trapezoid`.
+        style_learning_rate: The same for the scales and shifts, which alone differ between styles
+            and each of which learns from a share of the images only.
         gradient_norm: Norm to which gradients are clipped.
-        held_out: Every Nth image, by name, is kept for the evaluation.
+        held_out: Every Nth image, by name, is held out for the evaluation.
         seed: Seed of weights, crops, styles, strengths and moves. The noise depends on the step
             alone.
     """
@@ -90,7 +90,7 @@ class StyleSettings(LossWeights):
         12000, "Updates of the weights; a run can be made longer, best before its last quarter.",
         minimum=1,
     )  # fmt: skip
-    batch: int = setting(2, "Images an update.", minimum=1)
+    batch: int = setting(2, "Images per update.", minimum=1)
     side: int = setting(192, "Side of the loss crop in pixels.", minimum=16, multiple_of=8)
     margin: int = setting(16, "Pixels that the network sees around the loss crop.", minimum=0)
     crops: int = setting(
@@ -103,17 +103,21 @@ class StyleSettings(LossWeights):
         0.25, "Share of the images painted at strengths other than 1.",
         minimum=0, maximum=1, open_maximum=True,
     )  # fmt: skip
-    learning_rate: float = setting(1e-3, "Adam's highest step for the convolutions.", minimum=0)
+    learning_rate: float = setting(
+        1e-3, "Adam's highest learning rate for the convolutions.", minimum=0
+    )
     style_learning_rate: float = setting(
-        5e-3, "Adam's highest step for the scales and shifts of the styles.", minimum=0
+        5e-3, "Adam's highest learning rate for the scales and shifts of the styles.", minimum=0
     )
     gradient_norm: float = setting(1.0, "Norm to which gradients are clipped.", minimum=0)
-    held_out: int = setting(20, "Every Nth image, by name, is kept for the evaluation.", minimum=2)
+    held_out: int = setting(
+        20, "Every Nth image, by name, is held out for the evaluation.", minimum=2
+    )
     seed: int = setting(0, "Seed of weights, crops, styles, strengths and moves.", minimum=0)
 
     @property
     def max_move(self) -> int:
-        """Pixels by which the second view of a crop is moved at most, down and to the right."""
+        """Largest move of the second view of a crop, in pixels down and to the right."""
         return 8 if self.stability_weight else 0
 
 

@@ -1,6 +1,6 @@
-"""Temporal stability: how little of a painting changes with a small move and a little noise.
+"""Temporal stability: how little a painting changes under a small move and a little noise.
 
-Without it, patches of pixels that are painted together draw a grid that stands still while the
+Without it, patches of pixels that are painted together form a grid that stays in place while the
 image moves (the aliasing of Zhang 2019, "Making Convolutional Networks Shift-Invariant Again",
 arXiv:1904.11486). As a term of the loss it is the stability loss of Zheng et al. 2016
 (arXiv:1604.04326).
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 NOISE = 2
-"""Largest noise in levels of 255, about that of a good camera."""
+"""Largest noise in levels of 255, about a good camera's."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """A view of an image beside the one at the upper left.
+    """The offset of a view of an image from the one at the upper left.
 
     Attributes:
         down: Pixels down, 0 or more.
@@ -28,14 +28,14 @@ class Move:
     right: int
 
     def views(self, images: Tensor, side: int) -> tuple[Tensor, Tensor]:
-        """Two squares of `side` pixels: the one at the upper left, and the moved one."""
+        """Two crops of `side` pixels: the one at the upper left, and the moved one."""
         return (
             images[..., :side, :side],
             images[..., self.down : self.down + side, self.right : self.right + side],
         )
 
     def common(self, first: Tensor, moved: Tensor) -> tuple[Tensor, Tensor]:
-        """What both views show, in the same place."""
+        """The overlap of the two views, cut from each."""
         height, width = first.shape[-2:]
         return (
             first[..., self.down :, self.right :],
@@ -44,21 +44,21 @@ class Move:
 
 
 def with_noise(images: Tensor, random: torch.Generator) -> Tensor:
-    """EncodedImage in 0..1 with even noise of up to ±`NOISE` levels."""
+    """Images in 0..1 with uniform noise of up to ±`NOISE` levels."""
     noise = torch.rand(images.shape, generator=random).to(images.device)
     return (images + NOISE / 255 * (2 * noise - 1)).clamp(0, 1)
 
 
 def stability_distance(first: Tensor, moved: Tensor, move: Move) -> Tensor:
-    """Mean absolute difference of two views where they show the same.
+    """Mean absolute difference of two views on their overlap.
 
     Args:
         first: (B, C, H, W), painted from the view at the upper left.
         moved: (B, C, H, W), painted from the moved view.
-        move: How it was moved.
+        move: The move.
 
     Returns:
         (B,), in the units of the images.
     """
-    one, other = move.common(first, moved)
-    return (one - other).abs().mean(dim=(1, 2, 3))
+    first, moved = move.common(first, moved)
+    return (first - moved).abs().mean(dim=(1, 2, 3))

@@ -4,9 +4,9 @@
     loss = a·content(o, p) + b·t²·style(o, painting[s]) + c·variation(o)
            + d·stability(network, p, t·s)
 
-Most strengths are 1. The others teach the network what lies between the photograph and the style,
-and a little beyond; that the weights of the loss are an input of the network is the idea of
-Babaeizadeh and Ghiasi 2018 ("Adjustable Real-time Style Transfer", arXiv:1811.08560).
+Most strengths are 1. The others teach the network to paint between the photograph and the style,
+and a little beyond, as Babaeizadeh and Ghiasi 2018 do, whose network takes the weights of the loss
+as an input ("Adjustable Real-time Style Transfer", arXiv:1811.08560).
 """
 
 import logging
@@ -61,8 +61,8 @@ _SHEET_IMAGES = 4
 def train(data: StyleData, settings: NewStyleSettings, run: RunSettings) -> Path:
     """Train one style network on several paintings.
 
-    Writes the checkpoint style.safetensors, loss.png and sample sheets to the output folder. Killed
-    at any moment, the same command goes on from the last saved state.
+    Writes the checkpoint style.safetensors, loss.png and sample sheets to the output folder. After
+    a kill, the same command resumes from the last saved state.
 
     Args:
         data: What to learn from.
@@ -73,7 +73,7 @@ def train(data: StyleData, settings: NewStyleSettings, run: RunSettings) -> Path
         The checkpoint's path.
 
     Raises:
-        OSError: An input cannot be read, or the output not be written.
+        OSError: An input cannot be read, or the output cannot be written.
         ValueError: An input or the device cannot be used; or as of `run_training`.
     """
     paintings = find_paintings(data.paintings, data.styles)
@@ -90,10 +90,10 @@ def train(data: StyleData, settings: NewStyleSettings, run: RunSettings) -> Path
 def add_style(data: AddedStyleData, settings: AddedStyleSettings, run: RunSettings) -> Path:
     """Teach a trained style network one more PAINTING, and leave its other styles alone.
 
-    Only a scale and a shift a channel are learnt: everything that the network had learnt before
-    stays as it was to the bit, and with it what it paints in the other styles (Dumoulin et al.
-    2017, section 3.2). The painting's file name becomes the style's name. Killed at any moment, the
-    same command goes on from the last saved state.
+    Only a scale and a shift per channel are learnt: all other weights stay the same to the bit, and
+    so do the network's paintings in the other styles (Dumoulin et al. 2017, section 3.2). The
+    painting's file name becomes the style's name. After a kill, the same command resumes from the
+    last saved state.
 
     Args:
         data: What to learn from, and the network.
@@ -105,8 +105,8 @@ def add_style(data: AddedStyleData, settings: AddedStyleSettings, run: RunSettin
 
     Raises:
         OSError: As of `train`.
-        ValueError: Likewise; or the network has a style of this name already, or its checkpoint
-            would be overwritten.
+        ValueError: As of `train`; or the network already has a style of this name, or its
+            checkpoint would be overwritten.
     """
     before = load_style_checkpoint(data.checkpoint)
     result = run.output / CHECKPOINT
@@ -114,6 +114,8 @@ def add_style(data: AddedStyleData, settings: AddedStyleSettings, run: RunSettin
         raise ValueError(f"{data.checkpoint} would be overwritten; choose another output folder")
     styles = (*before.styles, data.painting.stem)
     check_style_names(styles)
+
+    # Train the last row of each scale and shift alone
     network = before.network.with_another_style().train()
     network.requires_grad_(False)
     for parameter in network.style_parameters():
@@ -125,7 +127,7 @@ def add_style(data: AddedStyleData, settings: AddedStyleSettings, run: RunSettin
 
 
 def _last_row(gradient: Tensor) -> Tensor:
-    # Adam leaves what has never had a gradient as it was, to the bit.
+    # Adam does not change values whose gradient was always zero, not even by a bit.
     masked = torch.zeros_like(gradient)
     masked[-1] = gradient[-1]
     return masked
@@ -142,16 +144,19 @@ def _train(
     recorded: dict[str, Any],
 ) -> Path:
     """Trains what requires a gradient in `network`, on the paintings of the last `styles`."""
+    # Read
     device = usable_device(run.device)
     found = find_images(images)
     training_images, held_out = split(found, settings.held_out)
     perceptual_loss = load_perceptual_loss(paintings, vgg, settings.style_side, device)
-    outer = settings.side + 2 * settings.margin + settings.max_move
+    crop_side = settings.side + 2 * settings.margin + settings.max_move
+
+    # Train
     training = StyleTraining(
         network.to(device).train(),
         styles,
         perceptual_loss,
-        RandomCrops(training_images, outer, settings.crops, settings.seed),
+        RandomCrops(training_images, crop_side, settings.crops, settings.seed),
         [each.read() for each in held_out[:_SHEET_IMAGES]],
         settings,
         run.workers,
@@ -166,6 +171,8 @@ def _train(
     size = sum(parameter.numel() for parameter in network.parameters())
     _log.info("%d parameters, %s, on %s", size, ", ".join(styles), device)
     run_training(training, run)
+
+    # Save
     checkpoint = run.output / CHECKPOINT
     save_style_checkpoint(checkpoint, StyleCheckpoint(network, styles, recorded))
     return checkpoint
@@ -190,9 +197,9 @@ class StyleTraining:
         Args:
             network: On the device of the loss; what requires a gradient in it is trained.
             styles: Names of all its styles; the last ones are those of the paintings.
-            perceptual_loss: Knows the paintings.
-            crops: What is repainted, each `side`, two margins and the largest move wide.
-            sheet_images: What the sample sheets show.
+            perceptual_loss: Of the paintings.
+            crops: The images to repaint; their side is `side`, two margins and the largest move.
+            sheet_images: The images of the sample sheets.
             settings: How to train.
             workers: Processes that decode images.
             made_from: See `training.loop.Training`.
@@ -236,7 +243,7 @@ class StyleTraining:
         self._batches = zip(batches, loader, strict=True)
 
     def update(self, step: int) -> Update:
-        """Paints the next crops and moves the weights."""
+        """Paints the next crops and updates the weights."""
         numbers, crops = next(self._batches)
         device = self._perceptual_loss.vgg.mean.device
         loss, terms = self.loss(step, numbers, crops.to(device))
@@ -253,13 +260,13 @@ class StyleTraining:
         """The loss of a step, and the terms that it is made of.
 
         Args:
-            step: Decides about everything random.
-            numbers: Of the crops.
+            step: Seeds everything random.
+            numbers: The crops' numbers.
             crops: (B, 3, H, W).
 
         Returns:
-            The loss, and each term without its weight, (B,). The terms are those of images painted
-            at full strength, nan for the others; the stability is that of the first image alone.
+            The loss, and each unweighted term, (B,): nan for images that are not painted at a
+            strength of 1. The stability is that of the first image alone.
         """
         settings = self._settings
         random = np.random.default_rng((settings.seed, step))
@@ -267,8 +274,8 @@ class StyleTraining:
         # Draw a style and a strength for each image.
         styles, strength = self._draw(random, len(crops))
         taught = len(self._perceptual_loss.targets[0])
-        rows = torch.eye(len(self._styles), device=crops.device)
-        style = rows[styles + len(self._styles) - taught] * strength[:, None]  # (B, S)
+        one_hot = torch.eye(len(self._styles), device=crops.device)
+        style = one_hot[styles + len(self._styles) - taught] * strength[:, None]  # (B, S)
 
         # Cut two views of each crop.
         side, margin = settings.side + 2 * settings.margin, settings.margin
@@ -277,7 +284,7 @@ class StyleTraining:
         first, moved = move.views(crops, side)
 
         with torch.autocast(crops.device.type, torch.bfloat16):
-            # Paint the first view, and measure what it shows.
+            # Paint the first view, and measure its distances.
             content = self._content(numbers, inner(first, margin))
             painted = inner(self._network(first, style), margin)
             distances = self._perceptual_loss(painted, content, styles)
@@ -289,23 +296,24 @@ class StyleTraining:
                 again = inner(self._network(noisy, style[:1]), margin)
                 stability = stability_distance(painted[:1], again, move).expand(len(crops))
 
+        # Weight the terms; those of other strengths are not reported.
         loss = (
             settings.content_weight * distances.content
             + settings.style_weight * strength.square() * distances.style
             + settings.variation_weight * distances.variation
             + settings.stability_weight * stability
         ).mean()
-        weak = strength != 1
+        jittered = strength != 1
         terms = {
-            "content": distances.content.detach().masked_fill(weak, torch.nan),
-            "style": distances.style.detach().masked_fill(weak, torch.nan),
-            "variation": distances.variation.detach().masked_fill(weak, torch.nan),
-            "stability": stability.detach().masked_fill(weak, torch.nan)[:1],
+            "content": distances.content.detach().masked_fill(jittered, torch.nan),
+            "style": distances.style.detach().masked_fill(jittered, torch.nan),
+            "variation": distances.variation.detach().masked_fill(jittered, torch.nan),
+            "stability": stability.detach().masked_fill(jittered, torch.nan)[:1],
         }
         return loss, terms
 
     def _draw(self, random: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
-        """Numbers of the taught styles, (count,) int64, and strengths, (count,) float32."""
+        """Indices of the taught styles, (count,) int64, and strengths, (count,) float32."""
         device = self._perceptual_loss.vgg.mean.device
         taught = len(self._perceptual_loss.targets[0])
         styles = torch.from_numpy(random.integers(taught, size=count)).to(device)
@@ -314,5 +322,5 @@ class StyleTraining:
         return styles, torch.from_numpy(strengths).float().to(device)
 
     def samples(self) -> Image.Image:
-        """Held-out images beside themselves in every style."""
+        """Held-out images beside their paintings in every style."""
         return sample_sheet(self._network, self._sheet_images, self._styles, self._settings.side)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from atelier_export.losses.vgg import VGG_SETTING
 from atelier_export.settings import Settings, setting
 
 

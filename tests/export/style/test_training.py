@@ -227,7 +227,7 @@ def test_another_painting_of_the_same_name_does_not_go_on_with_a_training(
 
 def test_names_that_cannot_be_served_are_refused_before_the_training(data, paintings, tmp_path):
     (tmp_path / "Starry Night.png").write_bytes(paintings[0].read_bytes())
-    with pytest.raises(ValueError, match="'Starry Night' may hold letters"):
+    with pytest.raises(ValueError, match="'Starry Night' may only hold letters"):
         train(replace(data, paintings=tmp_path, styles=()), SMALL, RunSettings(tmp_path / "run"))
 
 

@@ -47,8 +47,8 @@ class PaintFiles(Settings):
         vgg: Weights of the loss network, see `VGG19.load`.
     """
 
-    photograph: Path = setting(help="What is repainted.", path="file", positional=True)
-    painting: Path = setting(help="The style.", path="file", positional=True)
+    photograph: Path = setting(help="The image to repaint.", path="file", positional=True)
+    painting: Path = setting(help="The style image.", path="file", positional=True)
     output: Path = setting(
         help="The image to write; its suffix (.png, .jpg, .webp) chooses the format.",
         path="new_file", metavar="OUT", short="-o",

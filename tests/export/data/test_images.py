@@ -18,7 +18,7 @@ from atelier_export.data.images import (
 )
 
 
-def test_a_folder_and_a_tar_of_it_hold_the_same_pictures(photographs, tmp_path):
+def test_a_folder_and_a_tar_of_it_hold_the_same_images(photographs, tmp_path):
     (tmp_path / "notes.txt").write_text("not an image")
     with tarfile.open(tmp_path / "photographs.tar", "w") as archive:
         for path in photographs.iterdir():

@@ -74,7 +74,7 @@ def test_the_loss_falls(loss, photograph, start, optimizer, precision):
         assert point.loss == pytest.approx(total, rel=1e-5)
 
 
-def test_a_point_tells_the_loss_of_its_picture(loss, photograph):
+def test_a_point_holds_the_loss_of_its_image(loss, photograph):
     point, image = list(paint(loss, photograph, 1, QUICK))[-1]
     distances = loss(image[None], loss.content(photograph[None]), torch.tensor([1]))
     assert point.content == pytest.approx(distances.content.item(), rel=1e-4)
@@ -117,7 +117,7 @@ def test_lbfgs_does_not_climb(loss, photograph, start, weights):
     assert all(after <= before * 1.0001 for before, after in itertools.pairwise(curve))
 
 
-def test_a_picture_of_black_and_white_alone_is_painted_too(loss):
+def test_an_image_of_black_and_white_alone_is_painted_too(loss):
     # Each of its values lies on a bound.
     checks = (torch.arange(48)[:, None] // 6 + torch.arange(32) // 6) % 2
     photograph = checks.float().expand(3, -1, -1)
@@ -274,8 +274,8 @@ from atelier_export.gatys import painting
 paint = painting.paint
 
 def telling(*arguments):
-    for point, picture in paint(*arguments):
-        yield point, picture
+    for point, image in paint(*arguments):
+        yield point, image
         if point.iteration == 3:
             print("painting", flush=True)
 

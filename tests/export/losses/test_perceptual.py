@@ -59,7 +59,7 @@ def test_style_distance_is_the_mean_over_layers():
     assert style_distance([near, far], [near, near]).item() == pytest.approx(2.0)
 
 
-def test_total_variation_of_a_checkerboard_and_of_a_plain_picture():
+def test_total_variation_of_a_checkerboard_and_of_a_plain_image():
     checkerboard = (torch.arange(6)[:, None] + torch.arange(8)) % 2
     images = torch.stack([checkerboard, torch.ones(6, 8)]).float()[:, None]
     torch.testing.assert_close(total_variation(images), torch.tensor([2.0, 0.0]))
@@ -81,7 +81,7 @@ def test_the_perceptual_loss_takes_each_picture_to_its_own_style(vgg_file):
     assert output.grad.isfinite().all()
 
 
-def test_the_loss_of_paintings_in_files_is_that_of_the_upright_pictures(
+def test_the_loss_of_paintings_in_files_is_that_of_the_upright_images(
     vgg_file, paintings, tmp_path
 ):
     turned = tmp_path / "turned.png"

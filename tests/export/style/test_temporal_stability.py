@@ -4,7 +4,7 @@ import torch
 from atelier_export.style.temporal_stability import NOISE, Move, stability_distance, with_noise
 
 
-def test_what_moves_with_the_picture_is_calm():
+def test_what_moves_with_the_image_is_stable():
     image = torch.rand(2, 3, 40, 44)
     move = Move(down=3, right=1)
     first, moved = move.views(image, 32)
@@ -12,7 +12,7 @@ def test_what_moves_with_the_picture_is_calm():
     assert torch.equal(stability_distance(first, moved, move), torch.zeros(2))
 
 
-def test_what_stands_still_while_the_picture_moves_is_not_calm():
+def test_what_stands_still_while_the_image_moves_is_not_stable():
     grid = ((torch.arange(32)[:, None] + torch.arange(32)) % 2).float().expand(1, 3, 32, 32)
     assert stability_distance(grid, grid, Move(down=1, right=0)).item() == 1
     assert stability_distance(grid, grid, Move(down=1, right=1)).item() == 0

@@ -27,7 +27,7 @@ DIGITS_NETWORK = VAEConfig(
     likelihood="bernoulli",
 )  # fmt: skip
 """A latent of 49 numbers, about as many as in Burda et al. 2016 (50)."""
-IMPORTANCE_SAMPLES = 100
+IMPORTANCE_SAMPLES = 50
 """K of the importance-weighted bound."""
 TEST_SEED = 20151103
 """Seed of the test's binarisation and of the samples of its bounds."""
@@ -69,6 +69,7 @@ def train_digits(data: DigitData, settings: DigitSettings, run: RunSettings) -> 
 
     # Bounds of the test part
     test = binarise(grey[digits.indices("test")], np.random.default_rng(TEST_SEED))
+    _log.info("bounds of %s test digits, which takes some minutes", f"{len(test):,}")
     bounds = measure_bounds(
         training.result.eval(), test.to(device), IMPORTANCE_SAMPLES, seed=TEST_SEED
     )

@@ -44,5 +44,5 @@ def test_figures_are_means_over_the_images():
         "reconstruction": -70,
         "kl": 25,
         "importance_weighted": -92,
-        "importance_samples": 100,
+        "importance_samples": 50,
     }

@@ -58,9 +58,12 @@ class ServedDecoder(nn.Module):
             latent: (B, L) float32.
 
         Returns:
-            (B, N, N, 3) uint8, RGB, rounded to the nearest value.
+            (B, N, N, 3) uint8, RGB, rounded to the nearest value; black where the latent leads to
+            no number.
         """
         image: Tensor = self.likelihood.image(self.decoder(latent))  # (B, 3, N, N)
+        # A graph cannot refuse NaN, and what it is as an integer differs between processors.
+        image = image.masked_fill(image.isnan(), 0)
         return (image * 255).round().to(torch.uint8).permute(0, 2, 3, 1)  # (B, N, N, 3)
 
 
@@ -73,7 +76,8 @@ def vae_models(checkpoint: VAECheckpoint) -> list[ServedModel]:
     network, config = checkpoint.network, checkpoint.network.config
     if not isinstance(network.likelihood, DiscretisedLaplace) or config.colors != 3:
         raise ValueError("a network of digits cannot be served; train on paintings, in colour")
-    sizes = {"side": config.side, "latent": config.latent}
+    shape = ",".join(map(str, config.latent_shape))
+    sizes = {"side": config.side, "latent": config.latent, "latent_shape": shape}
     provenance = {"network": asdict(config), "scale": float(network.likelihood.scale.detach())}
     graphs = {"vae_encoder": encoder_graph(network), "vae_decoder": decoder_graph(network)}
     return [

@@ -32,6 +32,16 @@ def test_images_are_rounded_to_the_nearest_level_and_cut_off(network):
     assert (levels[..., 0] == 255).any()
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_latent_that_is_no_number_gives_black_and_harms_no_other(network, value):
+    latent = torch.randn(2, network.config.latent)
+    expected = ServedDecoder(network)(latent)
+    latent[0] = value
+    levels = ServedDecoder(network)(latent)
+    assert (levels[0] == 0).all()
+    assert (levels[1] == expected[1]).all()
+
+
 def test_one_checkpoint_gives_two_models_that_fit_each_other(network):
     encoder, decoder = vae_models(VAECheckpoint(network, {}))
     assert (encoder.name, decoder.name) == ("vae_encoder", "vae_decoder")
@@ -39,6 +49,7 @@ def test_one_checkpoint_gives_two_models_that_fit_each_other(network):
         assert encoder.graph.outputs[latent].shape == ("batch", network.config.latent)
     assert decoder.graph.outputs["image"].shape == ("batch", 16, 16, 3)
     assert encoder.provenance["scale"] == pytest.approx(64)
+    assert '"2,8,8"' in decoder.config
 
 
 def test_a_network_of_digits_is_not_served():

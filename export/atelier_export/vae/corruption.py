@@ -8,11 +8,15 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-GREY = 128 / 255
-"""What holes are filled with."""
+from atelier_export.data.images import Pixels
+
+GREY_LEVEL = 128
+"""What holes are filled with, of 255."""
+GREY = GREY_LEVEL / 255
 RECTANGLES = 3
 """Most rectangles in an image."""
 STROKES = 4
@@ -105,3 +109,15 @@ def corrupt(image: Tensor, random: np.random.Generator, share: float, noise: flo
         else:
             corrupted[place] = fill_holes(image[place], random_holes(image.shape[-1], random))
     return corrupted
+
+
+def noisy_pixels(images: Pixels, sigma: float, random: np.random.Generator) -> Pixels:
+    """Images (…) uint8 with noise, see `add_noise`."""
+    noisy = add_noise(torch.from_numpy(images).float() / 255, sigma, random)
+    pixels: Pixels = (noisy * 255).round().to(torch.uint8).numpy()
+    return pixels
+
+
+def damaged_pixels(images: Pixels, holes: NDArray[np.bool_]) -> Pixels:
+    """Images (…, N, N, 3) uint8, grey where there are holes (…, N, N)."""
+    return np.where(holes[..., None], np.uint8(GREY_LEVEL), images)

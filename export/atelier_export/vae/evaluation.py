@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from atelier_export.data.images import Pixels
 from atelier_export.data.paintings import read_paintings
@@ -17,17 +18,21 @@ from atelier_export.reports.model_card import write_evaluation
 from atelier_export.settings import Settings, setting
 from atelier_export.vae.bounds import bits_per_dimension, kl_divergence
 from atelier_export.vae.checkpoint import load_vae_checkpoint
-from atelier_export.vae.corruption import add_noise, fill_holes, random_holes
+from atelier_export.vae.corruption import damaged_pixels, noisy_pixels, random_holes
 from atelier_export.vae.image_quality import psnr, quality_figures
 from atelier_export.vae.likelihood import DiscretisedLaplace
 from atelier_export.vae.published import PublishedVAE
 from atelier_export.vae.report import evaluation_tables
 from atelier_export.vae.restoration import biharmonic, median_filter, non_local_means
+from atelier_export.vae.sheets import morph_sheet, restored_sheet, variation_sheet
+from atelier_export.vae.walks import morph_figures, variation_figures
 
 SIGMAS = (10, 25, 50)
 """Standard deviations of the noise, of 255."""
 SEED = 20170204
 """Of noise, holes and samples."""
+SHOWN = 7
+"""Images of a sample sheet."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +66,46 @@ def evaluate(data: VAEEvaluationData) -> str:
     """Measure the newest version of the models `vae_encoder` and `vae_decoder`.
 
     On paintings that the training left out: PSNR and SSIM of what is rebuilt, KL divergence and
-    bits a dimension; noise and holes that are mended, beside classic methods; and what a request
-    costs. Writes all of it to OUT and prints tables for the model card.
+    bits a dimension; noise and holes that are mended, beside classic methods; morphs and
+    variations; and what a request costs. Writes all of it to OUT, sample sheets beside it, and
+    prints tables for the model card.
     """
-    result = evaluate_vae(data)
+    published = PublishedVAE(data.model_repository)
+    images = held_out_paintings(data, published.network["side"])
+    result = evaluate_vae(data, published, images)
     write_evaluation(result, data.output)
+    for name, sheet in sample_sheets(published, images).items():
+        sheet.save(data.output.with_name(name), quality=88)
     return "\n\n".join(evaluation_tables(result).values())
 
 
-def evaluate_vae(data: VAEEvaluationData) -> dict[str, Any]:
+def held_out_paintings(data: VAEEvaluationData, side: int) -> Pixels:
+    """The paintings of the test part, (n, N, N, 3) with N = `side`; raises as `read_paintings`."""
+    paintings = read_paintings(data.paintings, side)
+    test = paintings.images[paintings.indices("test")]
+    pixels: Pixels = test.permute(0, 2, 3, 1).contiguous().numpy()
+    return pixels
+
+
+def sample_sheets(published: PublishedVAE, images: Pixels) -> dict[str, Image.Image]:
+    """Sheets by the names of their files, of some of the images (n, N, N, 3)."""
+    shown = images[:: -(-len(images) // SHOWN)]
+    return {
+        "restored.jpg": restored_sheet(published, shown, SEED),
+        "morphs.jpg": morph_sheet(published, shown),
+        "variations.jpg": variation_sheet(published, shown, SEED),
+    }
+
+
+def evaluate_vae(
+    data: VAEEvaluationData, published: PublishedVAE, images: Pixels
+) -> dict[str, Any]:
     """Measures the published models and what stands beside them.
 
     Args:
         data: What to read.
+        published: The models.
+        images: The test part, (n, N, N, 3).
 
     Returns:
         Plain JSON.
@@ -82,10 +114,6 @@ def evaluate_vae(data: VAEEvaluationData) -> dict[str, Any]:
         OSError: A file cannot be read or written.
         ValueError: An input cannot be used.
     """
-    published = PublishedVAE(data.model_repository)
-    paintings = read_paintings(data.paintings, published.network["side"])
-    test = paintings.images[paintings.indices("test")]
-    images: Pixels = test.permute(0, 2, 3, 1).contiguous().numpy()  # (n, N, N, 3)
     few = images[:: -(-len(images) // data.restored)]  # spread over all movements
     result: dict[str, Any] = {
         "model": {"version": published.version, "sha256": published.checksums},
@@ -97,6 +125,8 @@ def evaluate_vae(data: VAEEvaluationData) -> dict[str, Any]:
         "restored_images": len(few),
         "noise": {str(sigma): noise_figures(published, few, sigma) for sigma in SIGMAS},
         "holes": hole_figures(published, few),
+        "morph": morph_figures(published, few),
+        "variation": variation_figures(published, few, SEED),
         "milliseconds": _milliseconds(published, images[:1]),
     }
     if data.digits_checkpoint is not None:
@@ -142,7 +172,7 @@ def _nchw(images: Pixels) -> torch.Tensor:
 def noise_figures(published: PublishedVAE, images: Pixels, sigma: float) -> dict[str, Any]:
     """PSNR and SSIM of noisy images (n, N, N, 3), and after each method."""
     random = np.random.default_rng((SEED, round(sigma)))
-    noisy = _pixels(add_noise(torch.from_numpy(images).float() / 255, sigma, random))
+    noisy = noisy_pixels(images, sigma, random)
     methods: dict[str, Iterable[Pixels]] = {
         "noisy": noisy,
         "vae": published.rebuild(noisy),
@@ -159,18 +189,13 @@ def hole_figures(published: PublishedVAE, images: Pixels) -> dict[str, float]:
     """
     found: dict[str, list[float]] = {"grey": [], "vae": [], "biharmonic": []}
     for place, image in enumerate(images):
-        holes = random_holes(image.shape[0], np.random.default_rng((SEED, place)))  # (1, N, N)
-        damaged = _pixels(fill_holes(torch.from_numpy(image).float() / 255, holes[0, :, :, None]))
-        where = holes[0].numpy()
+        random = np.random.default_rng((SEED, place))
+        where = random_holes(image.shape[0], random)[0].numpy()  # (N, N)
+        damaged = damaged_pixels(image, where)
         found["grey"].append(psnr(image, damaged, where))
         found["vae"].append(psnr(image, published.rebuild(damaged[None])[0], where))
         found["biharmonic"].append(psnr(image, biharmonic(damaged, where), where))
     return {name: float(np.mean(each)) for name, each in found.items()}
-
-
-def _pixels(images: torch.Tensor) -> Pixels:
-    pixels: Pixels = (images * 255).round().to(torch.uint8).numpy()
-    return pixels
 
 
 def _milliseconds(published: PublishedVAE, image: Pixels) -> dict[str, float]:

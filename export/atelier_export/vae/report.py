@@ -26,6 +26,11 @@ def evaluation_tables(result: dict[str, Any]) -> dict[str, str]:
             ["", "PSNR in the holes"],
             [[name, f"{result['holes'][key]:.2f} dB"] for key, name in _HOLES.items()],
         ),
+        "morph": _morph(result["morph"]),
+        "variation": table(
+            ["deviation", *(f"× {strength}" for strength in result["variation"])],
+            [["PSNR", *(f"{each:.1f} dB" for each in result["variation"].values())]],
+        ),
         "cost": "One image in ONNX Runtime with one thread: "
         + ", ".join(f"`{name}` {each:.1f} ms" for name, each in result["milliseconds"].items())
         + ".",
@@ -54,6 +59,17 @@ def _noise(noise: dict[str, Any]) -> str:
         cells = [f"{each[key]['psnr']:.2f} dB, {each[key]['ssim']:.3f}" for each in noise.values()]
         rows.append([name, *cells])
     return table(headings, rows)
+
+
+def _morph(figures: dict[str, Any]) -> str:
+    headings = ["morphs", "largest step", "half way", "cross-fade half way"]
+    row = [
+        f"{figures['pairs']:,}",
+        f"{figures['largest_step']:.2f} × the mean",
+        f"{figures['midpoint']:.2f} dB",
+        f"{figures['cross_fade']:.2f} dB",
+    ]
+    return table(headings, [row])
 
 
 def _digits(figures: dict[str, Any]) -> str:

@@ -165,7 +165,13 @@ def test_the_evaluation_measures_what_is_published(
         # 20 log10(255 / σ), and a little more since levels are cut off.
         assert quality["noisy"]["psnr"] == pytest.approx(20 * np.log10(255 / int(sigma)), abs=1.5)
     assert evaluation["holes"]["biharmonic"] > evaluation["holes"]["grey"]
+    assert evaluation["morph"]["pairs"] == evaluation["restored_images"] // 2
+    assert evaluation["morph"]["largest_step"] >= 1
+    psnr = list(evaluation["variation"].values())
+    assert psnr == sorted(psnr, reverse=True)  # the more noise, the farther away
     assert evaluation["digits"]["images"] == 20
+    for sheet in ("restored.jpg", "morphs.jpg", "variations.jpg"):
+        assert (tmp_path / sheet).stat().st_size > 1000
     for table in family.tables(evaluation).values():
         assert table in said
 

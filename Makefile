@@ -28,8 +28,8 @@ SLOW := $(addprefix tests/, \
 	model_repository/test_malformed.py \
 	model_repository/test_stylize.py \
 	model_repository/test_stylize_options.py \
-	serving/backend/test_refused_models.py \
-	serving/backend/test_served_models.py \
+	backend/test_refused_models.py \
+	backend/test_served_models.py \
 	serving/reload/test_failed_reload.py \
 	serving/reload/test_reload.py \
 	serving/reload/test_reload_signals.py \

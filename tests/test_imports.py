@@ -1,4 +1,4 @@
-"""The rooms share the model repository and nothing else: who may import what."""
+"""The packages share the model repository and nothing else: who may import what."""
 
 import ast
 import sys
@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = {"atelier", "atelier_serving", "atelier_export"}
-ROOMS = {
+OURS = {"atelier", "atelier_serving", "atelier_onnxruntime", "atelier_supervisor", "atelier_export"}
+PACKAGES = {
     "clients/atelier": OURS - {"atelier"} | {"torch", "onnx", "onnxruntime", "pytriton"},
-    "serving/atelier_serving": OURS - {"atelier_serving"} | {"torch", "onnx", "tritonclient"},
+    "serving/atelier_serving": OURS - {"atelier_serving", "atelier_supervisor"}
+    | {"torch", "onnx", "tritonclient"},
+    "serving/atelier_onnxruntime": OURS - {"atelier_onnxruntime"}
+    | {"torch", "onnx", "tritonclient"},
     "export/atelier_export": OURS - {"atelier_export"} | {"tritonclient", "pytriton"},
 }
 STOCK_CONTAINER = {"numpy", "PIL", "triton_python_backend_utils", *sys.stdlib_module_names}
@@ -26,12 +29,17 @@ def imports_of(file: Path) -> Iterator[str]:
             yield node.module.split(".")[0]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_keeps_to_itself(room):
-    files = sorted((ROOT / room).rglob("*.py"))
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_none_of_the_others(package):
+    files = sorted((ROOT / package).rglob("*.py"))
     assert files
     for file in files:
-        assert not set(imports_of(file)) & ROOMS[room], file
+        assert not set(imports_of(file)) & PACKAGES[package], file
+
+
+def test_the_supervisor_needs_the_standard_library_alone():
+    for file in sorted((ROOT / "serving/atelier_supervisor").glob("*.py")):
+        assert set(imports_of(file)) <= {"atelier_supervisor", *sys.stdlib_module_names}, file
 
 
 def test_models_need_numpy_and_pillow_alone():

@@ -6,6 +6,7 @@ environment/            a virtual environment that hands this process's imports 
 libraries/              libpython alone, first on the loader's path
 """
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -13,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier_serving.installation import Installation
-
-ONNXRUNTIME_BACKEND = Path(__file__).parent / "onnxruntime_backend" / "model.py"
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class ServerDirectory:
             (python / part.name).symlink_to(part)
         onnxruntime = self.backends / "onnxruntime"
         onnxruntime.mkdir()
-        (onnxruntime / "model.py").symlink_to(ONNXRUNTIME_BACKEND)
+        (onnxruntime / "model.py").symlink_to(_onnxruntime_backend())
 
     def _add_environment(self) -> None:
         """Makes a virtual environment whose only content is this process's module path.
@@ -92,6 +91,14 @@ class ServerDirectory:
             *(f"import site; site.addsitedir({entry!r})" for entry in sys.path if _is_safe(entry)),
         ]
         (site_packages / "atelier.pth").write_text("\n".join(lines) + "\n")
+
+
+def _onnxruntime_backend() -> Path:
+    """The backend's module, found and not imported: it belongs to the stubs' processes alone."""
+    package = importlib.util.find_spec("atelier_onnxruntime")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).with_name("model.py")
 
 
 def _is_safe(entry: str) -> bool:

@@ -9,10 +9,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from atelier_serving import supervisor
+import atelier_supervisor
+from atelier_supervisor import remains
 
 TAIL_LINES = 2000
 """How many lines of the log are kept, to tell why a server ended."""
+
+
+_SUPERVISOR = Path(atelier_supervisor.__path__[0], "__main__.py")
 
 
 class SupervisedProcess:
@@ -59,7 +63,7 @@ class SupervisedProcess:
             # -I and -S: nothing of the user's environment may hinder the supervisor. A session of
             # its own: the terminal's Ctrl-C and hang-up reach the launcher only.
             self._supervisor = subprocess.Popen(  # noqa: S603 - no shell is involved
-                [sys.executable, "-I", "-S", supervisor.__file__, *map(str, arguments), *command],
+                [sys.executable, "-I", "-S", _SUPERVISOR, *map(str, arguments), *command],
                 env=environment,
                 # Python stubs search the working directory for modules before anything else, so
                 # it is not the user's.
@@ -123,7 +127,7 @@ class SupervisedProcess:
         self._supervisor.send_signal(signal.SIGQUIT)
 
     def poll(self) -> int | None:
-        """The exit status in the way of a shell (128 + signal), or None while it runs."""
+        """The exit status as shells report it (128 + signal), or None while it runs."""
         return None if self._supervisor.poll() is None else self.wait()
 
     def wait(self, timeout: float | None = None) -> int:
@@ -133,7 +137,7 @@ class SupervisedProcess:
             timeout: Seconds to wait, or None for as long as it takes.
 
         Returns:
-            The exit status in the way of a shell: 128 + the signal that ended the command.
+            The exit status as shells report it: 128 + the signal that ended the command.
 
         Raises:
             subprocess.TimeoutExpired: It still runs.
@@ -143,7 +147,7 @@ class SupervisedProcess:
             # The supervisor was killed or failed, so its last duty falls to the launcher. Once
             # only: later the number of the process group may be somebody else's.
             self._cleared = True
-            supervisor.clear(self.pid, self._directory, self._shm_prefix)
+            remains.clear(self.pid, self._directory, self._shm_prefix)
         self._reader.join(timeout=2.0)
         return status if status >= 0 else 128 - status
 
@@ -152,7 +156,7 @@ def describe_end(status: int) -> str:
     """Says how a process ended.
 
     Args:
-        status: Its exit status in the way of a shell.
+        status: Its exit status, as shells report it.
 
     Returns:
         Such as "was ended by SIGKILL" or "ended with status 1".

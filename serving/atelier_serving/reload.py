@@ -9,8 +9,8 @@ from atelier_serving import repositories
 from atelier_serving.errors import ReloadError, StartError
 from atelier_serving.process import SupervisedProcess
 from atelier_serving.repositories import Contents
-from atelier_serving.supervisor import FAILURES, ModelControl, Stopped
 from atelier_serving.swap import Answers, Config, Swap
+from atelier_supervisor.model_control import FAILURES, ModelControl, Stopped
 
 MOST_LOADS = 5
 """How often one reload loads what changes meanwhile, before it opens what it has closed."""

@@ -30,7 +30,7 @@ from atelier_serving.options import Settings, command_line, environment
 from atelier_serving.ports import check_free, free_port, resolve
 from atelier_serving.process import SupervisedProcess, describe_end
 from atelier_serving.reload import Reload, Reloader
-from atelier_serving.supervisor import ModelControl
+from atelier_supervisor.model_control import ModelControl
 
 ATTEMPTS = 5
 """How often free ports are sought anew when others were quicker to take them."""

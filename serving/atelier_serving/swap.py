@@ -24,7 +24,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from atelier_serving.repositories import Contents, newest, same_version
-from atelier_serving.supervisor import FAILURES, ModelControl
+from atelier_supervisor.model_control import FAILURES, ModelControl
 
 PARALLEL_LOADS = 4
 """As many as Triton loads at once. Each holds one of its eight HTTP threads."""

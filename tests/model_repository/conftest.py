@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from tritonclient import grpc
 
 from atelier_serving import TritonServer
 from fakes.style_network import write_style
-from fakes.waiting import HANG_SECONDS, until
+from fakes.waiting import HANG_SECONDS
 
 MODELS = Path(__file__).parents[2] / "model_repository"
 OURS = ("decode", "style_weights", "encode", "stylize")
@@ -39,7 +38,6 @@ def import_modules(version: Path) -> None:
 for name in OURS:
     import_modules(MODELS / name / "1")
 
-Until = Callable[[Callable[[], Any]], None]
 Stylize = Callable[..., bytes]
 Connect = Callable[[str], AbstractContextManager[Stylize]]
 
@@ -72,12 +70,6 @@ def write_batched(path: Path) -> None:
     config = config.replace('model_name: "style"\n', 'model_name: "style_batched"\n')
     (path / "stylize_batched" / "1").mkdir(parents=True)
     (path / "stylize_batched" / "config.pbtxt").write_text(config)
-
-
-@pytest.fixture(scope="session", name="until")
-def until_fixture() -> Until:
-    """See `fakes.waiting`."""
-    return until
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from PIL import Image
 from tritonclient import grpc
 
 from atelier_serving import TritonServer
+from fakes.waiting import until
 
 REQUESTS = 8
 GATED_NEGATIVE = """
@@ -44,7 +45,7 @@ def gated(repository: Path, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_stopped_server_finishes_what_it_accepted(gated, connect, encoded, until):
+def test_a_stopped_server_finishes_what_it_accepted(gated, connect, encoded):
     # Sizes of their own, so that no two pictures share a batch and none can pass for another.
     shapes = [(60 + number, 80, 3) for number in range(REQUESTS)]
     pictures = [np.random.default_rng(0).integers(0, 256, shape, np.uint8) for shape in shapes]

@@ -15,6 +15,8 @@ from skimage import data
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
+from fakes.waiting import until
+
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -75,9 +77,7 @@ def test_strengths_that_are_none(stylize, encoded, photo, strength):
     assert "use a number from 0, the photograph, to 2" in words
 
 
-def test_requests_that_ask_for_different_things_share_a_batch(
-    server, stylize, encoded, photo, until
-):
+def test_requests_that_ask_for_different_things_share_a_batch(server, stylize, encoded, photo):
     picture, image = encoded(photo, "PNG"), np.asarray(photo).astype(int)
     asked = [
         {"strength": 0.5},

@@ -62,14 +62,7 @@ COMPLETE = "--disable-auto-complete-config"
 """Spares Triton the process that would complete the configuration of each Python model: nothing is
 missing in those of the tests."""
 
-Until = Callable[[Callable[[], Any]], None]
 WriteModel = Callable[..., Path]
-
-
-@pytest.fixture(scope="session", name="until")
-def until_fixture() -> Until:
-    """See `fakes.waiting`."""
-    return until
 
 
 @pytest.fixture(scope="session")
@@ -153,9 +146,7 @@ Send = Callable[..., Held]
 
 
 @pytest.fixture
-def send(
-    infer: Callable[..., int], waiters: Path, until: Until, pending: Callable[..., int]
-) -> Iterator[Send]:
+def send(infer: Callable[..., int], waiters: Path, pending: Callable[..., int]) -> Iterator[Send]:
     """Sends requests at once, and returns when the server has accepted all of them.
 
     By then every instance works, and each request was started or waits in the queue.

@@ -6,7 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from atelier_serving.supervisor import Drain, ModelControl
+from atelier_supervisor.drain import Drain
+from atelier_supervisor.model_control import ModelControl
 
 
 @pytest.fixture

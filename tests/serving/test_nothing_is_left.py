@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.waiting import until
+
 
 @pytest.fixture
 def leftovers(processes):
@@ -43,7 +45,7 @@ def _runs(pid):
         return False
 
 
-def test_after_the_launcher_was_killed(serve, waiters, leftovers, until):
+def test_after_the_launcher_was_killed(serve, waiters, leftovers):
     command = serve("--model-repository", waiters)
     command.ready()
     rest = leftovers(command.process.pid)
@@ -52,7 +54,7 @@ def test_after_the_launcher_was_killed(serve, waiters, leftovers, until):
     until(lambda: not rest())
 
 
-def test_after_the_launcher_was_killed_under_load(serve, waiters, leftovers, send, drains, until):
+def test_after_the_launcher_was_killed_under_load(serve, waiters, leftovers, send, drains):
     command = serve("--model-repository", waiters)
     urls = command.ready()
     rest = leftovers(command.process.pid)
@@ -68,7 +70,7 @@ def test_after_the_launcher_was_killed_under_load(serve, waiters, leftovers, sen
 
 
 @pytest.mark.parametrize("victim", ["tritonserver", "supervisor"])
-def test_after_a_part_was_killed(serve, waiters, leftovers, processes, until, victim):
+def test_after_a_part_was_killed(serve, waiters, leftovers, processes, victim):
     command = serve("--model-repository", waiters)
     command.ready()
     rest = leftovers(command.process.pid)

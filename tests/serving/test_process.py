@@ -3,8 +3,8 @@ import signal
 
 import pytest
 
-from atelier_serving import supervisor
 from atelier_serving.process import SupervisedProcess
+from atelier_supervisor import remains
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def test_after_a_killed_supervisor_the_rest_is_cleared_once(start, processes, mo
         pid for pid in processes(os.getpid(), depth=1) if process.pid in processes(pid, depth=1)
     ]
     cleared = []
-    clear = supervisor.clear
+    clear = remains.clear
 
     def note(group, directory, shm_prefix):
         cleared.append(group)
         clear(group, directory, shm_prefix)
 
-    monkeypatch.setattr(supervisor, "clear", note)
+    monkeypatch.setattr(remains, "clear", note)
     os.kill(supervising, signal.SIGKILL)
     assert process.wait(30) == process.poll() == process.wait() == 128 + signal.SIGKILL
     assert cleared == [process.pid]

@@ -5,9 +5,10 @@ import socket
 import pytest
 
 from atelier_serving import commands
+from fakes.waiting import until
 
 
-def test_sigterm_under_load_loses_no_accepted_request(serve, waiters, send, drains, until):
+def test_sigterm_under_load_loses_no_accepted_request(serve, waiters, send, drains):
     command = serve("--model-repository", waiters)
     urls = command.ready()
     held = send(urls["grpc"], urls["metrics"], 8)
@@ -20,7 +21,7 @@ def test_sigterm_under_load_loses_no_accepted_request(serve, waiters, send, drai
     assert "stopping: accepted requests may take up to 30 s" in command.log
 
 
-def test_a_second_ctrl_c_stops_at_once(serve, waiters, send, drains, until):
+def test_a_second_ctrl_c_stops_at_once(serve, waiters, send, drains):
     # The requests end never, and the first Ctrl-C gives them longer than the test waits.
     command = serve("--model-repository", waiters, "--exit-timeout", 600)
     urls = command.ready()
@@ -33,7 +34,7 @@ def test_a_second_ctrl_c_stops_at_once(serve, waiters, send, drains, until):
     assert all(answer.exception() for answer in held.answers)
 
 
-def test_ctrl_c_while_models_load_stops_at_once(serve, tmp_path, write_model, until):
+def test_ctrl_c_while_models_load_stops_at_once(serve, tmp_path, write_model):
     code = "import threading\nprint('loading')\nthreading.Event().wait()\n"
     command = serve("--model-repository", write_model(tmp_path, "endless", code))
     until(lambda: "loading" in command.log)

@@ -13,7 +13,7 @@ import pytest
 import atelier_serving
 from atelier_serving import CrashError, StartError, TritonServer
 from atelier_serving.log import is_noise
-from fakes.waiting import HANG_SECONDS
+from fakes.waiting import HANG_SECONDS, until
 
 
 def closing_keys(server):
@@ -24,7 +24,7 @@ def closing_keys(server):
     return keys
 
 
-def test_two_servers_at_once_and_one_stops(server, waiters, send, infer, drains, until):
+def test_two_servers_at_once_and_one_stops(server, waiters, send, infer, drains):
     with TritonServer(str(waiters)) as second:
         addresses = {
             getattr(each, f"{protocol}_url")
@@ -129,7 +129,7 @@ def test_a_crash_is_told_with_its_signal(start):
         server.wait(HANG_SECONDS)
 
 
-def test_a_crash_is_noted_on_the_error_of_the_block(start, until):
+def test_a_crash_is_noted_on_the_error_of_the_block(start):
     server = start()
     os.kill(server.pid, signal.SIGKILL)
     error = ValueError("what the block was doing")

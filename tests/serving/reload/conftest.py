@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +21,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from atelier_serving import TritonServer
-
-Until = Callable[[Callable[[], Any]], None]
+from fakes.waiting import until
 
 WAITING = """
 import time
@@ -270,22 +268,20 @@ class Watch:
     refused: list[tuple[float, float]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
-    until: Until = field(kw_only=True, repr=False)
-
     def wait(self, more: int = 5) -> None:
         """Waits until that many more requests have been answered."""
         enough = len(self.answers) + more
-        self.until(lambda: len(self.answers) >= enough)
+        until(lambda: len(self.answers) >= enough)
 
 
 @pytest.fixture
-def watch(until: Until) -> Iterator[Callable[..., Watch]]:
+def watch() -> Iterator[Callable[..., Watch]]:
     """Has a client ask for one colour again and again, until the test ends or `stop` is called."""
     ended = threading.Event()
     threads = []
 
     def start(url: str, model: str, colour: str) -> Watch:
-        seen = Watch(until=until)
+        seen = Watch()
 
         def run() -> None:
             with grpc.InferenceServerClient(url) as client:

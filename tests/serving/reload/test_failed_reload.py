@@ -8,6 +8,7 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from atelier_serving import ReloadError
+from fakes.waiting import until
 
 EXIT_TIMEOUT = 120
 STOP_SECONDS = 60
@@ -218,9 +219,7 @@ def test_a_repository_that_is_wrong_is_told(server, repository):
     moved.rename(repository.path)
 
 
-def test_requests_that_take_too_long_keep_their_models(
-    start, repository, ask, pool, until, monkeypatch
-):
+def test_requests_that_take_too_long_keep_their_models(start, repository, ask, pool, monkeypatch):
     server = start()
     slow = pool.submit(ask, server.grpc_url, "choosing/red")
     until(lambda: repository.is_reached("choosing"))

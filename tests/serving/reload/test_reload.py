@@ -9,7 +9,8 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from atelier_serving import TritonServer, repositories
-from atelier_serving.supervisor import ModelControl
+from atelier_supervisor.model_control import ModelControl
+from fakes.waiting import until
 
 COMPLETE = "--disable-auto-complete-config"
 
@@ -18,7 +19,7 @@ COMPLETE = "--disable-auto-complete-config"
     ("colours", "options"), [("green,red", []), ("blue,green,red", [COMPLETE])]
 )
 def test_a_new_version_goes_live_and_nobody_gets_a_wrong_answer(
-    start, repository, watch, pool, until, colours, options
+    start, repository, watch, pool, colours, options
 ):
     """With the old weights, "red" would be painted green by the new palette, or not at all."""
     server = start(options=options)

@@ -10,10 +10,11 @@ import pytest
 from tritonclient import grpc
 
 from atelier_serving.commands import serve as serve_here
+from fakes.waiting import until
 
 
 @pytest.fixture
-def wait_for(until):
+def wait_for():
     """Waits until a command's log has a text."""
     return lambda command, text: until(lambda: text in command.log)
 
@@ -70,9 +71,7 @@ def test_a_signal_during_the_start_waits_for_its_end(serve_painter, repository, 
     assert command.end() == 0
 
 
-def test_a_signal_during_the_drain_changes_nothing(
-    serve_painter, repository, ask, pool, until, wait_for
-):
+def test_a_signal_during_the_drain_changes_nothing(serve_painter, repository, ask, pool, wait_for):
     command, urls = serve_painter()
     slow = pool.submit(ask, urls["grpc"], "choosing/red")
     until(lambda: repository.is_reached("choosing"))
@@ -87,7 +86,7 @@ def test_a_signal_during_the_drain_changes_nothing(
 
 
 def test_sigterm_while_ensembles_close_lets_them_finish(
-    serve_painter, repository, ask, pool, pending, until, wait_for
+    serve_painter, repository, ask, pool, pending, wait_for
 ):
     command, urls = serve_painter()
     slow = [pool.submit(ask, urls["grpc"], "choosing/red", m) for m in ("painter", "gallery")]
@@ -104,9 +103,7 @@ def test_sigterm_while_ensembles_close_lets_them_finish(
     assert command.end() == 0
 
 
-def test_sigterm_while_a_model_loads_ends_well(
-    serve_painter, repository, ask, pool, until, wait_for
-):
+def test_sigterm_while_a_model_loads_ends_well(serve_painter, repository, ask, pool, wait_for):
     command, urls = serve_painter()
     repository.publish(2, "green,red", gate="loading")
     command.process.send_signal(signal.SIGUSR1)
@@ -134,7 +131,7 @@ def test_a_second_sigterm_during_a_reload_stops_at_once(serve_painter, repositor
 
 
 def test_nothing_is_left_of_a_launcher_killed_during_a_reload(
-    serve_painter, repository, processes, until, wait_for
+    serve_painter, repository, processes, wait_for
 ):
     command, _ = serve_painter()
     repository.publish(2, "green,red", gate="loading")
@@ -169,7 +166,7 @@ class Unreliable:
 
 
 @pytest.fixture
-def unreliable(monkeypatch, until):
+def unreliable(monkeypatch):
     """Has `atelier serve` in this process serve with `Unreliable`."""
     handled = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in handled}

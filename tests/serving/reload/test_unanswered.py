@@ -11,7 +11,7 @@ import pytest
 
 from atelier_serving import ReloadError, reload, repositories, swap
 from atelier_serving.reload import Reloader
-from atelier_serving.supervisor import RefusedError
+from atelier_supervisor.model_control import RefusedError
 
 UNANSWERED = (
     RefusedError("not now"),

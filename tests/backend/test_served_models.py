@@ -15,6 +15,7 @@ from onnx import numpy_helper
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from atelier_serving import TritonServer
+from fakes.waiting import until
 
 ONE_INSTANCE = "instance_group [{ kind: KIND_CPU count: 1 }]\n"
 LONG_QUEUE = "max_batch_size: 8 dynamic_batching { max_queue_delay_microseconds: 100000 }\n"
@@ -393,7 +394,7 @@ def together(client, model, requests):
         return list(pool.map(ask, requests))
 
 
-def test_requests_share_a_run(client, until):
+def test_requests_share_a_run(client):
     def runs():
         pick = statistics(client, "pick")
         return np.array([pick.inference_count, pick.execution_count])

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from atelier_serving.onnxruntime_backend.parameters import Config, ConfigError
+from atelier_onnxruntime.parameters import Config, ConfigError
 
 DEFAULT_MAX_BATCH_SIZE = 4
 """What Triton gives a model that can batch and whose configuration does not say how far."""

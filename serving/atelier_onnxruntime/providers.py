@@ -5,7 +5,7 @@ The mapping is held by unit tests; no GPU has run its GPU half.
 
 from __future__ import annotations
 
-from atelier_serving.onnxruntime_backend.parameters import (
+from atelier_onnxruntime.parameters import (
     Config,
     ConfigError,
     execution_accelerators,

@@ -2,8 +2,8 @@ import ctypes
 
 import pytest
 
-from atelier_serving.onnxruntime_backend import gpu
-from atelier_serving.onnxruntime_backend.parameters import ConfigError
+from atelier_onnxruntime import gpu
+from atelier_onnxruntime.parameters import ConfigError
 
 
 class Driver:

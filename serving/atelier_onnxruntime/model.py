@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from atelier_serving.onnxruntime_backend import contract
-from atelier_serving.onnxruntime_backend.batch import Array, Arrays, Job, run_jobs
-from atelier_serving.onnxruntime_backend.parameters import Config, ConfigError
+from atelier_onnxruntime import contract
+from atelier_onnxruntime.batch import Array, Arrays, Job, run_jobs
+from atelier_onnxruntime.parameters import Config, ConfigError
 
 _ONNX_RUNTIME_ERROR = re.compile(r"\[ONNXRuntimeError\] : (\d+) : \w+ : (.*)", re.DOTALL)
 
@@ -28,7 +28,7 @@ class TritonPythonModel:
         config: Config = auto_complete_model_config.as_dict()
         if contract.is_complete(config):
             return auto_complete_model_config
-        from atelier_serving.onnxruntime_backend import session
+        from atelier_onnxruntime import session
 
         with _refusal_by_name(config["name"]):
             signature = session.peek(config, Path(pb_utils.get_model_dir()))
@@ -37,7 +37,7 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Opens the session of this instance, once the configuration is checked."""
-        from atelier_serving.onnxruntime_backend import session
+        from atelier_onnxruntime import session
 
         config: Config = json.loads(args["model_config"])
         with _refusal_by_name(args["model_name"]):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from atelier_serving.onnxruntime_backend.batch import Job, run_jobs
+from atelier_onnxruntime.batch import Job, run_jobs
 
 
 class Model:

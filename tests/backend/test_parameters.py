@@ -1,6 +1,6 @@
 import pytest
 
-from atelier_serving.onnxruntime_backend.parameters import (
+from atelier_onnxruntime.parameters import (
     ConfigError,
     boolean_parameter,
     integer_parameter,

@@ -2,8 +2,8 @@ import copy
 
 import pytest
 
-from atelier_serving.onnxruntime_backend.contract import Signature, Tensor, check, complete
-from atelier_serving.onnxruntime_backend.parameters import ConfigError
+from atelier_onnxruntime.contract import Signature, Tensor, check, complete
+from atelier_onnxruntime.parameters import ConfigError
 
 BATCHED = Signature(
     inputs={"image": Tensor("uint8", (-1, -1, -1, 3)), "style": Tensor("float", (-1, 4))},

@@ -1,7 +1,7 @@
 import pytest
 
-from atelier_serving.onnxruntime_backend.parameters import ConfigError
-from atelier_serving.onnxruntime_backend.providers import execution_providers
+from atelier_onnxruntime.parameters import ConfigError
+from atelier_onnxruntime.providers import execution_providers
 
 CPU = ("CPUExecutionProvider", {})
 DEFAULT_CUDA = {

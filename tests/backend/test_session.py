@@ -3,9 +3,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from atelier_serving.onnxruntime_backend import session
-from atelier_serving.onnxruntime_backend.contract import Tensor
-from atelier_serving.onnxruntime_backend.parameters import ConfigError
+from atelier_onnxruntime import session
+from atelier_onnxruntime.contract import Tensor
+from atelier_onnxruntime.parameters import ConfigError
 
 
 def parameters(**values):

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import onnxruntime
 
-from atelier_serving.onnxruntime_backend.contract import Signature, Tensor
-from atelier_serving.onnxruntime_backend.gpu import compute_capability
-from atelier_serving.onnxruntime_backend.parameters import (
+from atelier_onnxruntime.contract import Signature, Tensor
+from atelier_onnxruntime.gpu import compute_capability
+from atelier_onnxruntime.parameters import (
     Config,
     ConfigError,
     boolean_parameter,
     integer_parameter,
     string_parameter,
 )
-from atelier_serving.onnxruntime_backend.providers import (
+from atelier_onnxruntime.providers import (
     CUDA,
     OPENVINO,
     TENSORRT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 
-from atelier_serving.onnxruntime_backend.parameters import ConfigError
+from atelier_onnxruntime.parameters import ConfigError
 
 _DRIVER = "libcuda.so.1"
 # CUdevice_attribute of the driver's interface.

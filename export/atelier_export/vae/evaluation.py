@@ -1,5 +1,6 @@
 """How good the published autoencoder is on paintings that it was not trained on."""
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class VAEEvaluationData(Settings):
         restored: Test paintings, at most, that noise and holes are mended on: the methods to
             compare with are slow.
         digits_checkpoint: What `atelier train digits-vae` wrote; without, it is left out.
+        compression: What `bench/compression.py` wrote; without, it is left out.
         output: The JSON file to write.
     """
 
@@ -50,6 +52,9 @@ class VAEEvaluationData(Settings):
     restored: int = setting(200, "Test paintings, at most, with noise and holes.", minimum=1)
     digits_checkpoint: Path | None = setting(
         None, "What train digits-vae wrote.  [default: left out]", path="file"
+    )
+    compression: Path | None = setting(
+        None, "What bench/compression.py wrote.  [default: left out]", path="file"
     )
     output: Path = setting(
         Path("export/checkpoints/vae/evaluation.json"), "The JSON file to write.",
@@ -104,6 +109,8 @@ def evaluate_vae(data: VAEEvaluationData) -> dict[str, Any]:
         if "test" not in digits:
             raise ValueError(f"{data.digits_checkpoint} was not trained on digits")
         result["digits"] = {**digits["test"], "steps": digits["steps"]}
+    if data.compression is not None:
+        result["compression"] = _compression(data.compression, result["model"])
     return result
 
 
@@ -133,6 +140,14 @@ def bound_figures(published: PublishedVAE, images: Pixels) -> dict[str, float]:
     elbo = reconstruction - kl
     bits = bits_per_dimension(-elbo, images[0].size)
     return {"kl": float(kl), "elbo": float(elbo), "bits_per_dimension": float(bits)}
+
+
+def _compression(file: Path, model: dict[str, Any]) -> dict[str, Any]:
+    """The figures of `bench/compression.py`, unless they are of other models than these."""
+    figures: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    if figures.pop("model", None) != model:
+        raise ValueError(f"{file} is not of these models; run bench/compression.py again")
+    return figures
 
 
 def _nchw(images: Pixels) -> torch.Tensor:

@@ -17,6 +17,8 @@ from atelier_export.onnx_graph.runtime import cpu_session
 from atelier_export.publishing.publish import publish
 from atelier_export.vae import family
 from atelier_export.vae.checkpoint import load_vae_checkpoint
+from atelier_export.vae.evaluation import VAEEvaluationData, evaluate_vae
+from atelier_export.vae.published import PublishedVAE
 from atelier_export.vae.serving import ServedDecoder, ServedEncoder
 
 SMALL = ("--steps", 4, "--batch", 4, "--warm-up", 1, "--log-every", 2)
@@ -150,9 +152,13 @@ def test_the_evaluation_measures_what_is_published(
     movements, repository, digits_training, tmp_path
 ):
     output = tmp_path / "evaluation.json"
+    compression = tmp_path / "compression.json"
+    model = {"version": 1, "sha256": PublishedVAE(repository).checksums}
+    compression.write_text(json.dumps({"model": model, "images": 3, "steps": []}))
     said = run(
         family.evaluate, "--paintings", movements, "--model-repository", repository,
-        "--restored", 3, "--digits-checkpoint", digits_training / "vae.safetensors", "-o", output,
+        "--restored", 3, "--digits-checkpoint", digits_training / "vae.safetensors",
+        "--compression", compression, "-o", output,
     )  # fmt: skip
     evaluation = json.loads(output.read_text())
     figures = evaluation["reconstruction"]
@@ -166,8 +172,17 @@ def test_the_evaluation_measures_what_is_published(
         assert quality["noisy"]["psnr"] == pytest.approx(20 * np.log10(255 / int(sigma)), abs=1.5)
     assert evaluation["holes"]["biharmonic"] > evaluation["holes"]["grey"]
     assert evaluation["digits"]["images"] == 20
+    assert evaluation["compression"] == {"images": 3, "steps": []}
     for table in family.tables(evaluation).values():
         assert table in said
+
+
+def test_compression_of_other_models_is_no_part_of_an_evaluation(movements, repository, tmp_path):
+    compression = tmp_path / "compression.json"
+    compression.write_text(json.dumps({"model": {"version": 2}, "images": 3, "steps": []}))
+    data = VAEEvaluationData(movements, repository, 1, compression=compression)
+    with pytest.raises(ValueError, match=r"compression\.json is not of these models; run bench/"):
+        evaluate_vae(data)
 
 
 def test_what_is_not_published_cannot_be_evaluated(movements, tmp_path):

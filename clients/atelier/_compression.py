@@ -3,7 +3,7 @@
     bytes    content
     3        "ATL"
     1        version of the format, 1
-    4        version of the models that made the latent, 1 or more
+    8        version of the models that made the latent, 1 or more
     2+2+2    the latent's channels, height and width
     4        step between two quantised numbers, FP32
     4+4      the image's width and height in pixels, before it became a square
@@ -37,7 +37,7 @@ MAX_STEP = 16.0
 
 _MAGIC = b"ATL"
 _FORMAT = 1
-_HEADER = struct.Struct("<3sBIHHHfII")
+_HEADER = struct.Struct("<3sBQHHHfII")
 _CHECKSUM = struct.Struct("<I")
 _LOWEST, _HIGHEST = -128, 127
 _MAX_NUMBERS = 2**20
@@ -51,7 +51,7 @@ class CompressedImage:
     """What an `.atl` file holds.
 
     Attributes:
-        version: Version of the models that made the latent, 1 to 2**32 - 1.
+        version: Version of the models that made the latent, 1 to 2**64 - 1.
         step: Step between two quantised numbers, MIN_STEP to MAX_STEP and exact in FP32.
         size: Width and height of the image in pixels, before it became a square.
         quantised: (channels, height, width), the latent's mean in steps.

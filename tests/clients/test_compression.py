@@ -21,7 +21,8 @@ from atelier._compression import (
     unpack,
 )
 
-HEADER = struct.Struct("<3sBIHHHfII")
+HEADER = struct.Struct("<3sBQHHHfII")
+VERSIONS = st.integers(1, 2**64 - 1)
 SIDES = st.integers(1, 2**32 - 1)
 
 
@@ -29,7 +30,7 @@ SIDES = st.integers(1, 2**32 - 1)
 def compressed_images(draw: st.DrawFn) -> CompressedImage:
     shape = draw(arrays.array_shapes(min_dims=3, max_dims=3, max_side=6))
     return CompressedImage(
-        version=draw(SIDES),
+        version=draw(VERSIONS),
         step=draw(st.floats(MIN_STEP, MAX_STEP, width=32)),
         size=(draw(SIDES), draw(SIDES)),
         quantised=draw(arrays.arrays(np.int8, shape)),
@@ -61,11 +62,11 @@ def test_the_bytes_are_those_of_the_first_release():
     quantised = np.array([[[0, -1], [2, 3]], [[-128, 127], [5, 5]]], np.int8)
     data = pack(CompressedImage(7, 0.25, (300, 200), quantised))
     assert data.hex() == (
-        "41544c0107000000020002000200"  # magic, format, version, shape
+        "41544c010700000000000000020002000200"  # magic, format, version, shape
         "0000803e2c010000c8000000"  # step, width, height
         "003c533e8040a355"  # means and deviations
         "699937aed4fc0100"  # words
-        "c0255aa4"  # checksum
+        "df5c497d"  # checksum
     )
 
 
@@ -184,7 +185,7 @@ def test_no_bytes_raise_anything_else(data):
 
 
 @given(
-    st.tuples(SIDES, *3 * [st.integers(0, 2**16 - 1)], st.floats(width=32), SIDES, SIDES),
+    st.tuples(VERSIONS, *3 * [st.integers(0, 2**16 - 1)], st.floats(width=32), SIDES, SIDES),
     BODIES,
 )
 def test_no_bytes_after_a_header_raise_anything_else(fields, body):

@@ -2,6 +2,7 @@
 
 from atelier._async_client import AsyncClient
 from atelier._attempts import USE_CLIENT_DEFAULT
+from atelier._autoencoder import Posterior
 from atelier._classify import Classification, Label
 from atelier._client import Client
 from atelier._errors import (
@@ -12,6 +13,7 @@ from atelier._errors import (
     ServerFailed,
     Unreachable,
 )
+from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
 from atelier._styles import Style
 
@@ -26,7 +28,9 @@ __all__ = [
     "ImageSource",
     "InvalidRequest",
     "Label",
+    "MaskSource",
     "Overloaded",
+    "Posterior",
     "ServerFailed",
     "Style",
     "Unreachable",

@@ -12,11 +12,12 @@ import grpc
 import numpy.typing as npt
 from PIL import Image
 
-from atelier import _autoencoder, _fill, _latent_space
+from atelier import _autoencoder, _codec, _fill, _latent_space
 from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
 from atelier._autoencoder import Posterior
 from atelier._base_client import BaseClient, Timeout, stylize_options
 from atelier._classify import Classification
+from atelier._compression import DEFAULT_STEP
 from atelier._conversation import Conversation, Result, next_exchange, single
 from atelier._errors import AtelierError
 from atelier._fill import MaskSource
@@ -188,6 +189,22 @@ class AsyncClient(BaseClient):
         """Goes round in a circle in latent space, as `Client.wander` does."""
         conversation = _latent_space.wander(image, frames, strength, seed)
         return await self._converse(conversation, self._attempts(timeout))
+
+    async def compress(
+        self,
+        image: ImageSource,
+        step: float = DEFAULT_STEP,
+        *,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> bytes:
+        """Compresses an image, as `Client.compress` does."""
+        return await self._converse(_codec.compress(image, step), self._attempts(timeout))
+
+    async def decompress(
+        self, data: bytes, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Image.Image:
+        """Decodes the image of an `.atl` file, as `Client.decompress` does."""
+        return await self._converse(_codec.decompress(data), self._attempts(timeout))
 
     async def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
         """The names of the styles that the server has."""

@@ -29,11 +29,13 @@ import numpy.typing as npt
 
 from atelier._errors import InvalidRequest
 from atelier._extras import advice_for
+from atelier._numbers import number_between
 
 MIN_STEP = 1 / 64
 """8 bits reach from -2 to 2 then, in units of the prior's standard deviation."""
 MAX_STEP = 16.0
 """Every number is 0 then, unless it is 8 or more."""
+DEFAULT_STEP = 0.25
 
 _MAGIC = b"ATL"
 _FORMAT = 1
@@ -75,11 +77,7 @@ def checked_step(step: SupportsFloat) -> float:
         InvalidRequest: It is not between MIN_STEP and MAX_STEP.
         TypeError: It is no number.
     """
-    if not isinstance(step, SupportsFloat):
-        raise TypeError(f"step is a {type(step).__name__}; give a number")
-    if not MIN_STEP <= float(step) <= MAX_STEP:
-        raise InvalidRequest(f"step {step} is not possible: give {MIN_STEP:g} to {MAX_STEP:g}")
-    return float(np.float32(step))
+    return float(np.float32(number_between("step", step, MIN_STEP, MAX_STEP)))
 
 
 def quantise(

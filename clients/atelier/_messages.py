@@ -115,6 +115,17 @@ def model_config(model: str, version: str = "") -> Exchange[Any]:
     )
 
 
+def model_versions(model: str) -> Exchange[list[str]]:
+    """Asks for the versions of a model that are served."""
+    message = messages.ModelMetadataRequest(name=model)
+    return Exchange(
+        "ModelMetadata",
+        model,
+        lambda _: bytes(message.SerializeToString()),
+        lambda answer: list(parsed(messages.ModelMetadataResponse, answer).versions),
+    )
+
+
 def model_statistics() -> Exchange[list[Any]]:
     """Asks for the `ModelStatistics` messages, one for each version of each model."""
     message = messages.ModelStatisticsRequest()

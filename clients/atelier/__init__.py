@@ -2,7 +2,6 @@
 
 from atelier._async_client import AsyncClient
 from atelier._attempts import USE_CLIENT_DEFAULT
-from atelier._autoencoder import Posterior
 from atelier._classify import Classification, Label
 from atelier._client import Client
 from atelier._errors import (
@@ -15,6 +14,7 @@ from atelier._errors import (
 )
 from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
+from atelier._posterior import Posterior
 from atelier._styles import Style
 
 __all__ = [

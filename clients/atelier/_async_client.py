@@ -14,7 +14,6 @@ from PIL import Image
 
 from atelier import _autoencoder, _codec, _fill, _latent_space
 from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
-from atelier._autoencoder import Posterior
 from atelier._base_client import BaseClient, Timeout, stylize_options
 from atelier._classify import Classification
 from atelier._compression import DEFAULT_STEP
@@ -23,6 +22,7 @@ from atelier._errors import AtelierError
 from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
 from atelier._messages import SERVICE, Exchange
+from atelier._posterior import Posterior
 from atelier._styles import Style
 
 Answer = TypeVar("Answer")

@@ -5,8 +5,7 @@ configurations, once in each call.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, SupportsFloat, SupportsIndex, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,55 +15,13 @@ from atelier._conversation import Conversation
 from atelier._errors import InvalidRequest, ServerFailed
 from atelier._images import ImageSource, rgb_image
 from atelier._messages import Exchange, model_config
-from atelier._numbers import number_between, whole_number
+from atelier._posterior import Latents, Posterior
 from atelier._tensors import Expected, Tensors, infer_tensors
 
 ENCODER = "vae_encoder"
 DECODER = "vae_decoder"
 
-MAX_STRENGTH = 100.0
-"""Posterior deviations; far more than leaves anything of an image."""
 MIN_SIDE = 16
-
-Latents: TypeAlias = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Posterior:
-    """The latents that an image may have: a Gaussian for each of their L numbers.
-
-    Example:
-        >>> with Client("localhost:8001") as art:
-        ...     posterior = art.encode("photo.jpg")
-        ...     image = art.decode(posterior)
-        ...     another = art.decode(posterior.sample(seed=0))
-
-    Attributes:
-        mean: (L,) float32, the latent to take.
-        log_variance: (L,) float32, the logarithm of the variance of each number.
-        version: The version of the models. A latent means nothing to any other.
-    """
-
-    mean: Latents
-    log_variance: Latents
-    version: str
-
-    def sample(self, seed: SupportsIndex = 0, strength: SupportsFloat = 1.0) -> Latents:
-        """A latent drawn at random: mean + strength · exp(log_variance / 2) · noise.
-
-        Args:
-            seed: 0 or more; the same seed draws the same noise.
-            strength: 0 to 100, the factor of the deviation: 0 is the mean, 1 the posterior itself.
-
-        Returns:
-            (L,) float32.
-
-        Raises:
-            InvalidRequest: `seed` or `strength` is out of its range.
-            TypeError: `seed` is no whole number, or `strength` no number.
-        """
-        (latent,) = samples(self, 1, checked_seed(seed), checked_strength(strength))
-        return np.asarray(latent)
 
 
 class Sizes(NamedTuple):
@@ -79,31 +36,6 @@ class Sizes(NamedTuple):
     side: int
     length: int
     batch: int
-
-
-def checked_seed(seed: SupportsIndex) -> int:
-    """The seed as an int; raises InvalidRequest below 0, TypeError for what is no whole number."""
-    return whole_number("seed", seed, 0)
-
-
-def checked_strength(strength: SupportsFloat) -> float:
-    """The strength as a float; raises InvalidRequest out of its range, TypeError for no number."""
-    return number_between("strength", strength, 0, MAX_STRENGTH)
-
-
-def samples(posterior: Posterior, count: int, seed: int, strength: float) -> Latents:
-    """Samples of a posterior whose deviation is multiplied by `strength`, (count, L)."""
-    return posterior.mean + scaled_noise(posterior, count, seed, strength)
-
-
-def scaled_noise(posterior: Posterior, count: int, seed: int, strength: float) -> Latents:
-    """Noise with `strength` times the deviation of a posterior, (count, L).
-
-    The first rows are the same for every count.
-    """
-    noise = np.random.default_rng(seed).standard_normal((count, len(posterior.mean)), np.float32)
-    scaled: Latents = np.float32(strength) * np.exp(posterior.log_variance / 2) * noise
-    return scaled
 
 
 def load_image(source: ImageSource, name: str = "image") -> Image.Image:

@@ -14,7 +14,6 @@ from PIL import Image
 
 from atelier import _autoencoder, _codec, _fill, _latent_space
 from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
-from atelier._autoencoder import Posterior
 from atelier._base_client import BaseClient, Timeout, stylize_options
 from atelier._classify import Classification
 from atelier._compression import DEFAULT_STEP
@@ -23,6 +22,7 @@ from atelier._errors import AtelierError
 from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
 from atelier._messages import SERVICE, Exchange
+from atelier._posterior import Posterior
 from atelier._styles import Style
 
 Answer = TypeVar("Answer")
@@ -293,7 +293,7 @@ class Client(BaseClient):
         Args:
             first: As in `encode`.
             second: As in `encode`.
-            frames: How many images, 2 or more; the reconstructions of both ends are the first and
+            frames: How many images, 2 to 10,000; the reconstructions of both ends are the first and
                 the last of them.
             timeout: As in `encode`.
 
@@ -320,7 +320,7 @@ class Client(BaseClient):
 
         Args:
             image: As in `encode`.
-            count: How many images, 1 or more.
+            count: How many images, 1 to 10,000.
             strength: 0 to 100, the factor of the posterior's deviation. 0 is the reconstruction, 1
                 what the network takes for the same image; more changes it.
             seed: 0 or more; the same seed gives the same samples.
@@ -349,7 +349,7 @@ class Client(BaseClient):
 
         Args:
             image: As in `encode`.
-            frames: How many images, 3 or more; the first and the last are the reconstruction.
+            frames: How many images, 3 to 10,000; the first and the last are the reconstruction.
             strength: 0 to 100, the radius: 1 is as far as a sample of the posterior is away.
             seed: 0 or more; the plane of the circle is drawn from it.
             timeout: As in `encode`.

@@ -1,31 +1,32 @@
 """Ways through the latent space, and the images on them."""
 
-from typing import SupportsFloat, SupportsIndex
+from typing import Final, SupportsFloat, SupportsIndex
 
 import numpy as np
 from PIL import Image
 
-from atelier._autoencoder import (
+from atelier._autoencoder import decode_latents, encode_images, load_image
+from atelier._conversation import Conversation
+from atelier._images import ImageSource
+from atelier._numbers import whole_number
+from atelier._posterior import (
     Latents,
     Posterior,
     checked_seed,
     checked_strength,
-    decode_latents,
-    encode_images,
-    load_image,
     samples,
     scaled_noise,
 )
-from atelier._conversation import Conversation
-from atelier._images import ImageSource
-from atelier._numbers import whole_number
+
+MAX_IMAGES: Final = 10_000
+"""Of one call; all of them are in memory at once."""
 
 
 def interpolate(
     first: ImageSource, second: ImageSource, frames: SupportsIndex
 ) -> Conversation[list[Image.Image]]:
     """Asks for the images on the line between the posterior means of two images."""
-    frames = whole_number("frames", frames, 2)
+    frames = whole_number("frames", frames, 2, MAX_IMAGES)
     ends = [load_image(first, "first"), load_image(second, "second")]
     start, end = yield from encode_images(ends)
     images = yield from decode_latents(line(start, end, frames), start.version)
@@ -36,7 +37,7 @@ def vary(
     image: ImageSource, count: SupportsIndex, strength: SupportsFloat, seed: SupportsIndex
 ) -> Conversation[list[Image.Image]]:
     """Asks for the images of samples of an image's posterior."""
-    count = whole_number("count", count, 1)
+    count = whole_number("count", count, 1, MAX_IMAGES)
     strength, seed = checked_strength(strength), checked_seed(seed)
     (posterior,) = yield from encode_images([load_image(image)])
     latents = samples(posterior, count, seed, strength)
@@ -48,7 +49,7 @@ def wander(
     image: ImageSource, frames: SupportsIndex, strength: SupportsFloat, seed: SupportsIndex
 ) -> Conversation[list[Image.Image]]:
     """Asks for the images on a circle through an image's posterior mean."""
-    frames = whole_number("frames", frames, 3)
+    frames = whole_number("frames", frames, 3, MAX_IMAGES)
     strength, seed = checked_strength(strength), checked_seed(seed)
     (posterior,) = yield from encode_images([load_image(image)])
     latents = circle(posterior, frames, strength, seed)

@@ -63,18 +63,17 @@ def _codec(figures: dict[str, Any], images: int) -> str:
 
 
 def _losses(steps: list[dict[str, Any]], codec: str) -> str:
-    """At which steps a codec is better than the autoencoder."""
-    better = {
-        name: [f"{row['step']:g}" for row in steps if row[codec][measure] > row["vae"][measure]]
-        for measure, name in (("psnr", "PSNR"), ("ssim", "SSIM"))
-    }
-    parts = [
-        f"in {name} at {'step' if len(where) == 1 else 'steps'} {', '.join(where)}"
-        for name, where in better.items()
-        if where
-    ]
-    said = " and ".join(parts) or "at no step"
-    return f"{_CODECS[codec]} is better than the autoencoder {said}."
+    """At which steps a codec is better than the autoencoder, and at which its files are larger."""
+
+    def where(measure: str) -> str:
+        better = [row for row in steps if row[codec][measure] > row["vae"][measure]]
+        return ", ".join(f"{row['step']:g}" for row in better) or "none"
+
+    larger = ", ".join(f"{row['step']:g}" for row in steps if row[codec]["too_large"]) or "none"
+    return (
+        f"Steps at which {_CODECS[codec]} is better than the autoencoder: {where('psnr')} in PSNR, "
+        f"{where('ssim')} in SSIM. Steps at which some of its files are larger: {larger}."
+    )
 
 
 def _reconstruction(figures: dict[str, Any]) -> str:

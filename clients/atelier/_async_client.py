@@ -201,7 +201,7 @@ class AsyncClient(BaseClient):
         return await self._converse(_codec.compress(image, step), self._attempts(timeout))
 
     async def decompress(
-        self, data: bytes, *, timeout: Timeout = USE_CLIENT_DEFAULT
+        self, data: bytes | bytearray | memoryview, *, timeout: Timeout = USE_CLIENT_DEFAULT
     ) -> Image.Image:
         """Decodes the image of an `.atl` file, as `Client.decompress` does."""
         return await self._converse(_codec.decompress(data), self._attempts(timeout))

@@ -397,7 +397,9 @@ class Client(BaseClient):
         """
         return self._converse(_codec.compress(image, step), self._attempts(timeout))
 
-    def decompress(self, data: bytes, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> Image.Image:
+    def decompress(
+        self, data: bytes | bytearray | memoryview, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Image.Image:
         """Decodes the image of an `.atl` file.
 
         Args:
@@ -413,6 +415,7 @@ class Client(BaseClient):
                 version of `vae_decoder` that belongs to it.
             ModuleNotFoundError: The module `constriction` is not installed.
             AtelierError: As in `stylize`.
+            TypeError: `data` is not bytes.
         """
         return self._converse(_codec.decompress(data), self._attempts(timeout))
 

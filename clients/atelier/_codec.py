@@ -32,13 +32,16 @@ def compress(image: ImageSource, step: SupportsFloat) -> Conversation[bytes]:
     return pack(CompressedImage(int(posterior.version), step, original.size, quantised))
 
 
-def decompress(data: bytes) -> Conversation[Image.Image]:
+def decompress(data: bytes | bytearray | memoryview) -> Conversation[Image.Image]:
     """Asks for the image of an `.atl` file, of the version of the models that made it.
 
     Raises:
         ModuleNotFoundError: `constriction` is not installed.
+        TypeError: `data` is not bytes.
     """
-    compressed = unpack(data)
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"data is a {type(data).__name__}; give the bytes of an .atl file")
+    compressed = unpack(bytes(data))
     version = str(compressed.version)
     versions = yield model_versions(DECODER)
     if version not in versions:

@@ -377,7 +377,7 @@ class Client(BaseClient):
 
         Example:
             >>> with Client("localhost:8001") as art:
-            ...     data = art.compress("photo.jpg", step=0.5)
+            ...     data = art.compress("photo.jpg")
             ...     image = art.decompress(data)
 
         Args:

@@ -35,7 +35,7 @@ MIN_STEP = 1 / 64
 """8 bits reach from -2 to 2 then, in units of the prior's standard deviation."""
 MAX_STEP = 16.0
 """Every number is 0 then, unless it is 8 or more."""
-DEFAULT_STEP = 0.25
+DEFAULT_STEP = 0.5
 
 _MAGIC = b"ATL"
 _FORMAT = 1

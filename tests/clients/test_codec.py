@@ -1,9 +1,11 @@
 """Both clients and the command line compress images, and Triton decodes them again."""
 
+import doctest
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import grpc
 import numpy as np
 import onnx
 import pytest
@@ -45,6 +47,7 @@ decoder (float[batch, 48] latent) => (uint8[batch, 16, 16, 3] image)
     image = Cast <to = 2> (pixels)
 }
 """
+GRAPHS = {"vae_encoder": ENCODER, "vae_decoder": DECODER}
 CONFIGS = {
     "vae_encoder": """
 input { name: "image" data_type: TYPE_UINT8 dims: [ 16, 16, 3 ] }
@@ -61,14 +64,21 @@ parameters { key: "latent_shape" value { string_value: "3,4,4" } }
 }
 
 
+COMMON = """
+platform: "onnxruntime_onnx"
+max_batch_size: 4
+version_policy { all { } }
+"""
+
+
 def serve(folder: Path, versions: dict[str, list[int]]) -> TritonServer:
     """A server of the stand-ins above, with these versions of each."""
-    for name, graph in (("vae_encoder", ENCODER), ("vae_decoder", DECODER)):
+    for name in versions:
         for version in versions[name]:
             (folder / name / str(version)).mkdir(parents=True)
-            onnx.save(onnx.parser.parse_model(graph), folder / name / str(version) / "model.onnx")
-        config = f'name: "{name}" platform: "onnxruntime_onnx" max_batch_size: 4\n{CONFIGS[name]}'
-        (folder / name / "config.pbtxt").write_text(config)
+            graph = onnx.parser.parse_model(GRAPHS[name])
+            onnx.save(graph, folder / name / str(version) / "model.onnx")
+        (folder / name / "config.pbtxt").write_text(COMMON + CONFIGS[name])
     return TritonServer(folder)
 
 
@@ -107,7 +117,7 @@ def test_a_larger_step_makes_a_smaller_file(url, ask, tiles):
 
 def test_a_file_says_what_made_it(url, ask, tiles):
     compressed = unpack(ask(url, "compress", tiles.resize((160, 100))))
-    assert (compressed.version, compressed.step, compressed.size) == (3, 0.25, (160, 100))
+    assert (compressed.version, compressed.step, compressed.size) == (3, 0.5, (160, 100))
     assert compressed.quantised.shape == (3, 4, 4)
     image = ask(url, "decompress", ask(url, "compress", tiles.resize((160, 100))))
     assert image.info["original_size"] == (160, 100)
@@ -116,7 +126,7 @@ def test_a_file_says_what_made_it(url, ask, tiles):
 
 
 def test_wrong_arguments_are_refused(url, ask, tiles):
-    with pytest.raises(InvalidRequest, match=r"step 17 is not possible: give 0\.015625 to 16"):
+    with pytest.raises(InvalidRequest, match=r"step 17.0 is not possible: give 0\.015625 to 16"):
         ask(url, "compress", tiles, step=17)
     with pytest.raises(InvalidRequest, match=r"this is no \.atl file"):
         ask(url, "decompress", b"")
@@ -126,23 +136,30 @@ def test_wrong_arguments_are_refused(url, ask, tiles):
 
 def test_a_file_of_another_version_is_refused(url, ask, tiles, tmp_path):
     data = ask(url, "compress", tiles)
-    with serve(tmp_path, {"vae_encoder": [4], "vae_decoder": [4]}) as server:
-        with pytest.raises(
-            InvalidRequest,
-            match="was made by version 3 of the network; the server has version 4: serve version 3",
-        ):
-            ask(server.grpc_url, "decompress", data)
+    reason = "was made by version 3 of the network; the server has version 4 and 5: serve version 3"
+    with (
+        serve(tmp_path, {"vae_encoder": [5], "vae_decoder": [4, 5]}) as server,
+        pytest.raises(InvalidRequest, match=reason),
+    ):
+        ask(server.grpc_url, "decompress", data)
 
 
-def test_a_server_without_an_autoencoder(server, ask, tiles, tmp_path):
-    for method, argument in (("compress", tiles), ("decompress", None)):
-        pass
+def test_a_server_without_a_decoder_says_so(url, ask, tiles, tmp_path):
+    data = ask(url, "compress", tiles)
+    with (
+        serve(tmp_path, {"vae_encoder": [3]}) as server,
+        pytest.raises(InvalidRequest, match="unknown model: 'vae_decoder'") as caught,
+    ):
+        ask(server.grpc_url, "decompress", data)
+    assert caught.value.code is grpc.StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize("text", ["", "3,4", "3,4,5", "a,4,4", "3,4,4,1"])
 def test_a_decoder_that_does_not_say_the_shape_of_its_latent(text):
     config = SimpleNamespace(parameters={"latent_shape": SimpleNamespace(string_value=text)})
-    with pytest.raises(ServerFailed, match="'latent_shape'.*expected the channels, height and wid"):
+    with pytest.raises(
+        ServerFailed, match=r"'latent_shape'.*expected the channels, height and wid"
+    ):
         _codec._latent_shape(config, 48)
 
 
@@ -171,3 +188,12 @@ def test_commands_that_are_refused(url, tiles, tmp_path, monkeypatch, capsys):
     assert run(["compress", "photo.png", "--step", "0", "--url", url]) == 2
     assert run(["compress", "none.png", "--url", url]) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.png"]
+
+
+def test_the_example_of_the_docstring(url, tiles, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiles.save("photo.jpg")
+    variables = {"Client": Client}
+    for example in doctest.DocTestParser().get_examples(Client.compress.__doc__):
+        exec(example.source.replace("localhost:8001", url), variables)
+    assert variables["image"].size == (16, 16)

@@ -6,6 +6,7 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 from atelier._cli.classify import classify
+from atelier._cli.compress import compress, decompress
 from atelier._cli.demo import demo
 from atelier._cli.restoration import denoise, fill, reconstruct
 from atelier._cli.styles import styles
@@ -77,6 +78,8 @@ command_line.add_command(fill)
 command_line.add_command(morph)
 command_line.add_command(vary)
 command_line.add_command(wander)
+command_line.add_command(compress)
+command_line.add_command(decompress)
 command_line.add_command(demo)
 
 

@@ -108,10 +108,7 @@ def rgb_image(source: ImageSource, name: str = "image") -> Image.Image:
         straight = upright.convert("LA") if upright.mode == "La" else upright
         paper = Image.new("RGBA", upright.size, "white")
         upright = Image.alpha_composite(paper, straight.convert("RGBA"))
-    try:
-        rgb = upright.convert("RGB")
-    except ValueError as error:
-        raise InvalidRequest(f"{name}: mode {upright.mode}; convert it to RGB first") from error
+    rgb = upright.convert("RGB")
     is_for_rgb = profile and profile[_PROFILE_COLORS] == b"RGB "
     rgb.info = {"icc_profile": profile} if is_for_rgb else {}
     return rgb

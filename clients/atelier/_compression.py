@@ -36,6 +36,7 @@ MIN_STEP = 1 / 64
 MAX_STEP = 16.0
 """Every number is 0 then, unless it is 8 or more."""
 DEFAULT_STEP = 0.5
+"""Half the standard deviation of the prior."""
 
 _MAGIC = b"ATL"
 _FORMAT = 1
@@ -44,6 +45,7 @@ _CHECKSUM = struct.Struct("<I")
 _LOWEST, _HIGHEST = -128, 127
 _MAX_NUMBERS = 2**20
 """Of a latent, which bounds what a file can have its reader allocate."""
+_MAX_SIDE = 2**16 - 1
 _MIN_DEVIATION = 1 / 16
 """Where all numbers of a channel are equal; the coder needs one above 0."""
 
@@ -105,9 +107,11 @@ def pack(image: CompressedImage) -> bytes:
         InvalidRequest: The latent has no numbers, or more than the format allows.
         ModuleNotFoundError: `constriction` is not installed; the message says how to get it.
     """
-    if not 0 < image.quantised.size <= _MAX_NUMBERS:
+    shape = image.quantised.shape
+    if not 0 < image.quantised.size <= _MAX_NUMBERS or max(shape) > _MAX_SIDE:
         raise InvalidRequest(
-            f"the latent has {image.quantised.size} numbers; an .atl file holds 1 to {_MAX_NUMBERS}"
+            f"the latent has {' × '.join(map(str, shape))} numbers; an .atl file holds 1 to "
+            f"{_MAX_NUMBERS}, and {_MAX_SIDE} in each dimension"
         )
     rows = image.quantised.reshape(len(image.quantised), -1)  # (channels, height · width)
     deviations = np.maximum(rows.std(axis=1), _MIN_DEVIATION)
@@ -118,9 +122,7 @@ def pack(image: CompressedImage) -> bytes:
     coder.encode_reverse(rows.ravel().astype(np.int32), family, *parameters)
     content = b"".join(
         [
-            _HEADER.pack(
-                _MAGIC, _FORMAT, image.version, *image.quantised.shape, image.step, *image.size
-            ),
+            _HEADER.pack(_MAGIC, _FORMAT, image.version, *shape, image.step, *image.size),
             models.tobytes(),
             coder.get_compressed().astype("<u4").tobytes(),
         ]
@@ -164,7 +166,7 @@ def _decoded(payload: bytes, shape: list[int]) -> npt.NDArray[np.int8]:
         raise _damaged("it is cut off, or something was added")
     models = np.frombuffer(payload[:end], "<f2").reshape(channels, 2)
     means, deviations = models.T
-    # NaN is in no range; the coder would end the program's thread with a panic.
+    # NaN is in no range. The coder panics where a deviation is not above 0.
     if not (
         ((means >= _LOWEST) & (means <= _HIGHEST)).all()
         and ((deviations >= _MIN_DEVIATION) & (deviations <= _HIGHEST - _LOWEST)).all()

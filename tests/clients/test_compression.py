@@ -106,7 +106,7 @@ def test_steps_out_of_range(step):
         checked_step("0.5")
 
 
-@pytest.mark.parametrize("shape", [(4, 0, 3), (17, 256, 256)])
+@pytest.mark.parametrize("shape", [(4, 0, 3), (17, 256, 256), (1, 2**16, 1)])
 def test_latents_that_no_file_holds(shape):
     with pytest.raises(InvalidRequest, match=r"an \.atl file holds 1 to 1048576"):
         pack(CompressedImage(1, 0.5, (1, 1), np.zeros(shape, np.int8)))

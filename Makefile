@@ -17,6 +17,7 @@ PYTEST := $(BIN)/python -m pytest -W error --numprocesses 2 --dist loadfile
 # The files whose tests start Triton, or train or export a network; all others are fast.
 SLOW := $(addprefix tests/, \
 	test_whole_service.py \
+	clients/test_codec.py \
 	clients/test_real_server.py \
 	export/classifier/test_family.py \
 	export/style/test_compare_style_networks.py \

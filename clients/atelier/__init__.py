@@ -12,7 +12,9 @@ from atelier._errors import (
     ServerFailed,
     Unreachable,
 )
+from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
+from atelier._posterior import Posterior
 from atelier._styles import Style
 
 __all__ = [
@@ -26,7 +28,9 @@ __all__ = [
     "ImageSource",
     "InvalidRequest",
     "Label",
+    "MaskSource",
     "Overloaded",
+    "Posterior",
     "ServerFailed",
     "Style",
     "Unreachable",

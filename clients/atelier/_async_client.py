@@ -9,14 +9,20 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import grpc
+import numpy.typing as npt
 from PIL import Image
 
+from atelier import _autoencoder, _codec, _fill, _latent_space
 from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
 from atelier._base_client import BaseClient, Timeout, stylize_options
 from atelier._classify import Classification
+from atelier._compression import DEFAULT_STEP
+from atelier._conversation import Conversation, Result, next_exchange, single
 from atelier._errors import AtelierError
+from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
 from atelier._messages import SERVICE, Exchange
+from atelier._posterior import Posterior
 from atelier._styles import Style
 
 Answer = TypeVar("Answer")
@@ -112,6 +118,94 @@ class AsyncClient(BaseClient):
         """Says which movement and era an image belongs to, as `Client.classify` does."""
         return await self._run(partial(self._classify, image, top), self._attempts(timeout))
 
+    async def encode(
+        self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Posterior:
+        """Encodes an image, as `Client.encode` does."""
+        return await self._converse(_autoencoder.encode(image), self._attempts(timeout))
+
+    async def decode(
+        self,
+        latent: npt.ArrayLike | Posterior,
+        *,
+        version: str = "",
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> Image.Image:
+        """Decodes a latent, as `Client.decode` does."""
+        return await self._converse(_autoencoder.decode(latent, version), self._attempts(timeout))
+
+    async def reconstruct(
+        self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Image.Image:
+        """Encodes an image and decodes the mean, as `Client.reconstruct` does."""
+        return await self._converse(_autoencoder.reconstruct(image), self._attempts(timeout))
+
+    async def denoise(
+        self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Image.Image:
+        """Removes noise from an image, as `Client.denoise` does."""
+        return await self.reconstruct(image, timeout=timeout)
+
+    async def fill(
+        self, image: ImageSource, mask: MaskSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Image.Image:
+        """Fills holes in an image, as `Client.fill` does."""
+        return await self._converse(_fill.fill(image, mask), self._attempts(timeout))
+
+    async def interpolate(
+        self,
+        first: ImageSource,
+        second: ImageSource,
+        frames: int = 24,
+        *,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Turns one image into another, as `Client.interpolate` does."""
+        conversation = _latent_space.interpolate(first, second, frames)
+        return await self._converse(conversation, self._attempts(timeout))
+
+    async def vary(
+        self,
+        image: ImageSource,
+        count: int = 4,
+        strength: float = 1.0,
+        seed: int = 0,
+        *,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Decodes samples of an image's posterior, as `Client.vary` does."""
+        conversation = _latent_space.vary(image, count, strength, seed)
+        return await self._converse(conversation, self._attempts(timeout))
+
+    async def wander(
+        self,
+        image: ImageSource,
+        frames: int = 24,
+        strength: float = 1.0,
+        seed: int = 0,
+        *,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Goes round in a circle in latent space, as `Client.wander` does."""
+        conversation = _latent_space.wander(image, frames, strength, seed)
+        return await self._converse(conversation, self._attempts(timeout))
+
+    async def compress(
+        self,
+        image: ImageSource,
+        step: float = DEFAULT_STEP,
+        *,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> bytes:
+        """Compresses an image, as `Client.compress` does."""
+        return await self._converse(_codec.compress(image, step), self._attempts(timeout))
+
+    async def decompress(
+        self, data: bytes | bytearray | memoryview, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Image.Image:
+        """Decodes the image of an `.atl` file, as `Client.decompress` does."""
+        return await self._converse(_codec.decompress(data), self._attempts(timeout))
+
     async def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
         """The names of the styles that the server has."""
         return await self._run(self._styles, self._attempts(timeout))
@@ -138,23 +232,32 @@ class AsyncClient(BaseClient):
         await self.close()
 
     async def _run(self, build: Callable[[], Exchange[Answer]], attempts: Attempts) -> Answer:
+        return await self._converse(single(build), attempts)
+
+    async def _converse(self, conversation: Conversation[Answer], attempts: Attempts) -> Answer:
         time_limit = asyncio.timeout(attempts.remaining())
         try:
             async with time_limit, self._places:
-                exchange = await asyncio.to_thread(build)
-                while True:
-                    try:
-                        answer = await self._call(exchange, attempts)
-                        return await asyncio.to_thread(exchange.read, answer)
-                    except AtelierError as error:
-                        if self._closed:
-                            raise
-                        pause = attempts.pause_after(error)
-                    await asyncio.sleep(pause)
+                step = await asyncio.to_thread(next_exchange, conversation)
+                while not isinstance(step, Result):
+                    answer = await self._answered(step, attempts)
+                    step = await asyncio.to_thread(next_exchange, conversation, answer)
+                return step.value
         except TimeoutError as error:
             if time_limit.expired():
                 raise attempts.exceeded() from error
             raise
+
+    async def _answered(self, exchange: Exchange[Answer], attempts: Attempts) -> Answer:
+        while True:
+            try:
+                answer = await self._call(exchange, attempts)
+                return await asyncio.to_thread(exchange.read, answer)
+            except AtelierError as error:
+                if self._closed:
+                    raise
+                pause = attempts.pause_after(error)
+            await asyncio.sleep(pause)
 
     async def _call(self, exchange: Exchange[Any], attempts: Attempts) -> bytes:
         self._check_still_open(exchange)

@@ -1,10 +1,10 @@
 """The movements and eras of an image: what is asked for, and how the answer is read."""
 
 from dataclasses import dataclass
-from typing import SupportsIndex
 
 from atelier._errors import InvalidRequest, ServerFailed
 from atelier._messages import Exchange, infer_bytes
+from atelier._numbers import whole_number
 
 _EVERY_CLASS = 2**31 - 1
 """More than there are, of which Triton gives all."""
@@ -64,10 +64,7 @@ def classify_image(image: bytes, top: int) -> Exchange[Classification]:
         InvalidRequest: `top` is below 1.
         TypeError: `top` is no whole number.
     """
-    if not isinstance(top, SupportsIndex):
-        raise TypeError(f"top is a {type(top).__name__}; give a whole number")
-    if top < 1:
-        raise InvalidRequest(f"top {top} is not possible: give 1 or more")
+    top = whole_number("top", top, 1)
     outputs = {"probabilities": _EVERY_CLASS, "era_probabilities": _EVERY_CLASS}
 
     def read(answer: dict[str, list[bytes]]) -> Classification:

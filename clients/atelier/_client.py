@@ -9,14 +9,20 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import grpc
+import numpy.typing as npt
 from PIL import Image
 
+from atelier import _autoencoder, _codec, _fill, _latent_space
 from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
 from atelier._base_client import BaseClient, Timeout, stylize_options
 from atelier._classify import Classification
+from atelier._compression import DEFAULT_STEP
+from atelier._conversation import Conversation, Result, next_exchange, single
 from atelier._errors import AtelierError
+from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
 from atelier._messages import SERVICE, Exchange
+from atelier._posterior import Posterior
 from atelier._styles import Style
 
 Answer = TypeVar("Answer")
@@ -172,6 +178,247 @@ class Client(BaseClient):
         """
         return self._run(partial(self._classify, image, top), self._attempts(timeout))
 
+    def encode(self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> Posterior:
+        """Encodes an image as a latent of the server's variational autoencoder.
+
+        The whole image is fitted to the square of N×N pixels that the network takes, 128×128 with
+        the network of this project.
+
+        Args:
+            image: As in `stylize`, in any format that Pillow decodes; each side at least 16 pixels.
+            timeout: As in `stylize`, for all requests together.
+
+        Returns:
+            The posterior: `mean` is the latent to take.
+
+        Raises:
+            InvalidRequest: The image is wrong, or the server does not serve `vae_encoder` (`code`
+                is NOT_FOUND then).
+            AtelierError: As in `stylize`, and the same for OSError and TypeError.
+        """
+        return self._converse(_autoencoder.encode(image), self._attempts(timeout))
+
+    def decode(
+        self,
+        latent: npt.ArrayLike | Posterior,
+        *,
+        version: str = "",
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> Image.Image:
+        """Decodes a latent.
+
+        Args:
+            latent: A posterior, of which the mean is taken, or (L,) finite numbers.
+            version: The version of `vae_decoder`. "" means the newest, or that of the posterior.
+            timeout: As in `encode`.
+
+        Returns:
+            The image of N×N pixels, in mode RGB.
+
+        Raises:
+            InvalidRequest: The latent is not L finite numbers, or the server does not serve this
+                version of `vae_decoder`.
+            AtelierError: As in `stylize`.
+        """
+        return self._converse(_autoencoder.decode(latent, version), self._attempts(timeout))
+
+    def reconstruct(
+        self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Image.Image:
+        """Encodes an image and decodes the mean of its posterior.
+
+        Args:
+            image: As in `encode`; the whole image is fitted to the square of N×N pixels.
+            timeout: As in `encode`.
+
+        Returns:
+            The image of N×N pixels, in mode RGB.
+
+        Raises:
+            AtelierError: As in `encode`, and the same for OSError and TypeError.
+        """
+        return self._converse(_autoencoder.reconstruct(image), self._attempts(timeout))
+
+    def denoise(self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> Image.Image:
+        """Removes noise from an image.
+
+        The network learnt to rebuild clean images from noisy ones, so that this is `reconstruct`.
+
+        Args:
+            image: As in `encode`; the whole image is fitted to the square of N×N pixels. The
+                network has seen Gaussian noise of a standard deviation up to 50 of 255.
+            timeout: As in `encode`.
+
+        Returns:
+            The image of N×N pixels, in mode RGB.
+
+        Raises:
+            AtelierError: As in `encode`, and the same for OSError and TypeError.
+        """
+        return self.reconstruct(image, timeout=timeout)
+
+    def fill(
+        self, image: ImageSource, mask: MaskSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Image.Image:
+        """Fills holes in an image.
+
+        The network sees a square window around the holes, three times as wide as they are.
+
+        Args:
+            image: As in `encode`, of any size.
+            mask: An image of the same size, white (128 or more) where the holes are, or a bool
+                array (H, W) that is true there.
+            timeout: As in `encode`.
+
+        Returns:
+            The image in its own size, in mode RGB. Outside the holes, no value changes.
+
+        Raises:
+            InvalidRequest: The image or the mask is wrong: the mask has another size, or is white
+                nowhere or everywhere.
+            AtelierError: As in `encode`, and the same for OSError and TypeError.
+        """
+        return self._converse(_fill.fill(image, mask), self._attempts(timeout))
+
+    def interpolate(
+        self,
+        first: ImageSource,
+        second: ImageSource,
+        frames: int = 24,
+        *,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Turns one image into another, on a straight line between their latents.
+
+        Args:
+            first: As in `encode`.
+            second: As in `encode`.
+            frames: How many images, 2 to 10,000; the reconstructions of both ends are the first and
+                the last of them.
+            timeout: As in `encode`.
+
+        Returns:
+            Images of N×N pixels, in mode RGB.
+
+        Raises:
+            InvalidRequest: As in `encode`; or `frames` is out of its range.
+            AtelierError: As in `encode`, and the same for OSError and TypeError.
+        """
+        conversation = _latent_space.interpolate(first, second, frames)
+        return self._converse(conversation, self._attempts(timeout))
+
+    def vary(
+        self,
+        image: ImageSource,
+        count: int = 4,
+        strength: float = 1.0,
+        seed: int = 0,
+        *,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Decodes random samples of an image's posterior.
+
+        Args:
+            image: As in `encode`.
+            count: How many images, 1 to 10,000.
+            strength: 0 to 100, the factor of the posterior's deviation. 0 is the reconstruction, 1
+                what the network takes for the same image; more changes it.
+            seed: 0 or more; the same seed gives the same samples.
+            timeout: As in `encode`.
+
+        Returns:
+            Images of N×N pixels, in mode RGB.
+
+        Raises:
+            InvalidRequest: As in `encode`; or `count`, `strength` or `seed` is out of its range.
+            AtelierError: As in `encode`, and the same for OSError and TypeError.
+        """
+        conversation = _latent_space.vary(image, count, strength, seed)
+        return self._converse(conversation, self._attempts(timeout))
+
+    def wander(
+        self,
+        image: ImageSource,
+        frames: int = 24,
+        strength: float = 1.0,
+        seed: int = 0,
+        *,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Goes round in a circle in latent space that begins and ends at an image.
+
+        Args:
+            image: As in `encode`.
+            frames: How many images, 3 to 10,000; the first and the last are the reconstruction.
+            strength: 0 to 100, the radius: 1 is as far as a sample of the posterior is away.
+            seed: 0 or more; the plane of the circle is drawn from it.
+            timeout: As in `encode`.
+
+        Returns:
+            Images of N×N pixels, in mode RGB.
+
+        Raises:
+            InvalidRequest: As in `encode`; or `frames`, `strength` or `seed` is out of its range.
+            AtelierError: As in `encode`, and the same for OSError and TypeError.
+        """
+        conversation = _latent_space.wander(image, frames, strength, seed)
+        return self._converse(conversation, self._attempts(timeout))
+
+    def compress(
+        self,
+        image: ImageSource,
+        step: float = DEFAULT_STEP,
+        *,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> bytes:
+        """Compresses an image: its latent, quantised to 8 bits and entropy-coded.
+
+        Needs `pip install "atelier[compress]"`.
+
+        Example:
+            >>> with Client("localhost:8001") as art:
+            ...     data = art.compress("photo.jpg")
+            ...     image = art.decompress(data)
+
+        Args:
+            image: As in `encode`; the whole image is fitted to the square of N×N pixels.
+            step: 1/64 to 16, the distance between two quantised numbers of the latent, whose prior
+                has the standard deviation 1. Larger makes smaller files, and worse images.
+            timeout: As in `encode`.
+
+        Returns:
+            An `.atl` file. Only the version of the models that made it reads it.
+
+        Raises:
+            InvalidRequest: As in `encode`; or `step` is out of its range, or the latent has more
+                than 2**20 numbers.
+            ModuleNotFoundError: The module `constriction` is not installed.
+            AtelierError: As in `encode`, and the same for OSError and TypeError.
+        """
+        return self._converse(_codec.compress(image, step), self._attempts(timeout))
+
+    def decompress(
+        self, data: bytes | bytearray | memoryview, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> Image.Image:
+        """Decodes the image of an `.atl` file.
+
+        Args:
+            data: What `compress` returned.
+            timeout: As in `encode`.
+
+        Returns:
+            The image of N×N pixels, in mode RGB. `info["original_size"]` is the width and height
+            that it had before it was compressed.
+
+        Raises:
+            InvalidRequest: `data` is no `.atl` file or is damaged, or the server does not serve the
+                version of `vae_decoder` that belongs to it.
+            ModuleNotFoundError: The module `constriction` is not installed.
+            AtelierError: As in `stylize`.
+            TypeError: `data` is not bytes.
+        """
+        return self._converse(_codec.decompress(data), self._attempts(timeout))
+
     def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
         """The names of the styles that the server has."""
         return self._run(self._styles, self._attempts(timeout))
@@ -205,7 +452,15 @@ class Client(BaseClient):
         self.close()
 
     def _run(self, build: Callable[[], Exchange[Answer]], attempts: Attempts) -> Answer:
-        exchange = build()
+        return self._converse(single(build), attempts)
+
+    def _converse(self, conversation: Conversation[Answer], attempts: Attempts) -> Answer:
+        step = next_exchange(conversation)
+        while not isinstance(step, Result):
+            step = next_exchange(conversation, self._answered(step, attempts))
+        return step.value
+
+    def _answered(self, exchange: Exchange[Answer], attempts: Attempts) -> Answer:
         while True:
             try:
                 return exchange.read(self._call(exchange, attempts))

@@ -110,6 +110,8 @@ _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
     (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size", Overloaded),
     (grpc.StatusCode.UNAVAILABLE, "Request timeout expired", Overloaded),
     (grpc.StatusCode.UNAVAILABLE, "This protocol is restricted", InvalidRequest),
+    # Only of a version that the request names: it was replaced, or it is not loaded yet.
+    (grpc.StatusCode.UNAVAILABLE, "is not at ready state", InvalidRequest),
     (grpc.StatusCode.NOT_FOUND, _AWAY, Unreachable),
     (grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max", InvalidRequest),
     (grpc.StatusCode.UNIMPLEMENTED, "Received http2 header", Unreachable),

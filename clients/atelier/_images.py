@@ -42,6 +42,8 @@ LOSSLESS: Final[ImageFormat] = "png"
 
 _WEBP_LONGEST_SIDE: Final = 16383
 _WEBP_MODES: Final = frozenset({"RGB", "RGBA"})
+_PROFILE_COLORS: Final = slice(16, 20)
+"""Where an ICC profile names the colour space that it is for."""
 _PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
@@ -68,11 +70,48 @@ def encoded_image(source: ImageSource) -> EncodedImage:
     if isinstance(source, Image.Image):
         return EncodedImage(_without_loss(source), LOSSLESS)
     if isinstance(source, np.ndarray):
-        return EncodedImage(_without_loss(_from_array(source)), LOSSLESS)
-    data = _read(source)
+        return EncodedImage(_without_loss(_from_array(source, "image")), LOSSLESS)
+    data = _read(source, "image")
     if served_format(data):
         return EncodedImage(data, None)
-    return EncodedImage(_without_loss(_from_other_format(data)), LOSSLESS)
+    return EncodedImage(_without_loss(_from_file(data, "image")), LOSSLESS)
+
+
+def rgb_image(source: ImageSource, name: str = "image") -> Image.Image:
+    """The image decoded here: upright, over white where it is transparent, in mode RGB.
+
+    Of its `info`, a colour profile for RGB is kept.
+
+    Args:
+        source: The image.
+        name: What the errors call it.
+
+    Raises:
+        InvalidRequest: As in `encoded_image`; or Pillow cannot decode it, or it is an animation.
+        TypeError: As in `encoded_image`.
+        OSError: As in `encoded_image`.
+    """
+    if isinstance(source, Image.Image):
+        image = source
+    elif isinstance(source, np.ndarray):
+        image = _from_array(source, name)
+    else:
+        image = _from_file(_read(source, name), name)
+    _check_pixels(image, name)
+    upright = ImageOps.exif_transpose(image)
+    profile = image.info.get("icc_profile")
+    if upright.mode.startswith("I;16"):
+        # Pillow's way to RGB would clip it at 255.
+        values = np.asarray(upright.convert("I"))
+        upright = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if upright.has_transparency_data:
+        straight = upright.convert("LA") if upright.mode == "La" else upright
+        paper = Image.new("RGBA", upright.size, "white")
+        upright = Image.alpha_composite(paper, straight.convert("RGBA"))
+    rgb = upright.convert("RGB")
+    is_for_rgb = profile and profile[_PROFILE_COLORS] == b"RGB "
+    rgb.info = {"icc_profile": profile} if is_for_rgb else {}
+    return rgb
 
 
 def decoded_image(data: bytes) -> Image.Image:
@@ -96,64 +135,71 @@ def served_format(data: bytes) -> ImageFormat | None:
     return None
 
 
-def _read(source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile) -> bytes:
+def _read(
+    source: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile, name: str
+) -> bytes:
     if isinstance(source, str | os.PathLike):
         return Path(source).read_bytes()
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
     if not callable(getattr(source, "read", None)):
         raise TypeError(
-            f"image is a {type(source).__name__}; give a path, bytes, a binary file, "
+            f"{name} is a {type(source).__name__}; give a path, bytes, a binary file, "
             "a PIL image or a uint8 array"
         )
     data = source.read()
     if not isinstance(data, bytes):
-        raise TypeError("image: the file is open as text; open it with mode 'rb'")
+        raise TypeError(f"{name}: the file is open as text; open it with mode 'rb'")
     return data
 
 
-def _from_array(pixels: npt.NDArray[Any]) -> Image.Image:
+def _from_array(pixels: npt.NDArray[Any], name: str) -> Image.Image:
     if pixels.dtype != np.uint8:
         raise InvalidRequest(
-            f"image: the array is {pixels.dtype}; give uint8, 0 to 255. From floats between 0 and "
+            f"{name}: the array is {pixels.dtype}; give uint8, 0 to 255. From floats between 0 and "
             "1: (image * 255).round().astype(numpy.uint8)"
         )
     channels = pixels.shape[2] if pixels.ndim == 3 else 0
     if pixels.ndim not in (2, 3) or channels not in (0, 3, 4) or pixels.size == 0:
         raise InvalidRequest(
-            f"image: the array has shape {pixels.shape}; give (H, W, 3), (H, W, 4) or (H, W)"
+            f"{name}: the array has shape {pixels.shape}; give (H, W, 3), (H, W, 4) or (H, W)"
         )
     return Image.fromarray(pixels)
 
 
-def _from_other_format(data: bytes) -> Image.Image:
+def _from_file(data: bytes, name: str) -> Image.Image:
     if not data:
-        raise InvalidRequest("image: there are no bytes in it")
+        raise InvalidRequest(f"{name}: there are no bytes in it")
     try:
         image = Image.open(io.BytesIO(data))
         frames = getattr(image, "n_frames", 1)
         image.load()
     except UnidentifiedImageError as error:
         raise InvalidRequest(
-            "image: not a picture in a known format; give a JPEG, PNG or WebP"
+            f"{name}: not a picture in a known format; give a JPEG, PNG or WebP"
         ) from error
     except Exception as error:
         # Malformed bytes make Pillow raise almost anything: OSError, SyntaxError, ValueError,
         # TypeError, DecompressionBombError among others.
         reason = str(error) or type(error).__name__
-        raise InvalidRequest(f"image: cannot be read: {reason}") from error
-    if frames > 1:
-        raise InvalidRequest(f"image: a {image.format} of several frames; give one of them")
+        raise InvalidRequest(f"{name}: cannot be read: {reason}") from error
+    # A camera puts small copies behind a JPEG, which makes it an MPO.
+    if frames > 1 and image.format != "MPO":
+        raise InvalidRequest(f"{name}: a {image.format} of several frames; give one of them")
     return image
 
 
-def _without_loss(image: Image.Image) -> bytes:
+def _check_pixels(image: Image.Image, name: str) -> None:
     if image.width == 0 or image.height == 0:
-        raise InvalidRequest(f"image: {image.width}×{image.height} pixels; there is nothing in it")
+        raise InvalidRequest(f"{name}: {image.width}×{image.height} pixels; there is nothing in it")
     if image.mode in ("F", "I"):
         raise InvalidRequest(
-            f"image: mode {image.mode} has no fixed range; convert it to RGB, L or I;16 first"
+            f"{name}: mode {image.mode} has no fixed range; convert it to RGB, L or I;16 first"
         )
+
+
+def _without_loss(image: Image.Image) -> bytes:
+    _check_pixels(image, "image")
     # A photograph opened with PIL lies as the camera held it; a file sent as it is gets turned.
     upright = ImageOps.exif_transpose(image)
     if upright.mode == "La":

@@ -90,14 +90,10 @@ def infer_bytes(
                     message.parameters[name].string_param = str(value)
                 case _:
                     message.parameters[name].double_param = float(value)
-        if remaining is not None:
-            # Microseconds in the queue of the model that is asked. An ensemble keeps it from its
-            # steps; they are freed when the deadline of the call cancels the request.
-            message.parameters["timeout"].int64_param = max(1, round(remaining * 1e6))
-        return bytes(message.SerializeToString())
+        return serialized(message, remaining)
 
     def read(answer: bytes) -> dict[str, list[bytes]]:
-        message = _parsed(messages.ModelInferResponse, answer)
+        message = parsed(messages.ModelInferResponse, answer)
         tensors = zip(message.outputs, message.raw_output_contents, strict=False)
         contents = {tensor.name: _elements(raw) for tensor, raw in tensors}
         for name in outputs:
@@ -108,14 +104,25 @@ def infer_bytes(
     return Exchange("ModelInfer", model, request, read)
 
 
-def model_config(model: str) -> Exchange[Any]:
-    """Asks for a model's `ModelConfig` message."""
-    message = messages.ModelConfigRequest(name=model)
+def model_config(model: str, version: str = "") -> Exchange[Any]:
+    """Asks for a model's `ModelConfig` message; the version "" means the newest."""
+    message = messages.ModelConfigRequest(name=model, version=version)
     return Exchange(
         "ModelConfig",
         model,
         lambda _: bytes(message.SerializeToString()),
-        lambda answer: _parsed(messages.ModelConfigResponse, answer).config,
+        lambda answer: parsed(messages.ModelConfigResponse, answer).config,
+    )
+
+
+def model_versions(model: str) -> Exchange[list[str]]:
+    """Asks for the versions of a model that are served."""
+    message = messages.ModelMetadataRequest(name=model)
+    return Exchange(
+        "ModelMetadata",
+        model,
+        lambda _: bytes(message.SerializeToString()),
+        lambda answer: list(parsed(messages.ModelMetadataResponse, answer).versions),
     )
 
 
@@ -126,7 +133,7 @@ def model_statistics() -> Exchange[list[Any]]:
         "ModelStatistics",
         None,
         lambda _: bytes(message.SerializeToString()),
-        lambda answer: list(_parsed(messages.ModelStatisticsResponse, answer).model_stats),
+        lambda answer: list(parsed(messages.ModelStatisticsResponse, answer).model_stats),
     )
 
 
@@ -134,7 +141,7 @@ def model_ready(model: str, url: str) -> Exchange[None]:
     """Asks whether a model is ready. Reading a no raises Unreachable."""
 
     def read(answer: bytes) -> None:
-        if not _parsed(messages.ModelReadyResponse, answer).ready:
+        if not parsed(messages.ModelReadyResponse, answer).ready:
             raise Unreachable(
                 f"the server at {url} is up, but its model {model!r} is not ready yet", model=model
             )
@@ -166,7 +173,17 @@ def _utf8(name: str, text: str) -> bytes:
         ) from error
 
 
-def _parsed(kind: Any, answer: bytes) -> Any:
+def serialized(message: Any, remaining: float | None) -> bytes:
+    """The bytes of a `ModelInferRequest` that may wait in a queue for the seconds that are left."""
+    if remaining is not None:
+        # Microseconds in the queue of the model that is asked. An ensemble keeps it from its
+        # steps; they are freed when the deadline of the call cancels the request.
+        message.parameters["timeout"].int64_param = max(1, round(remaining * 1e6))
+    return bytes(message.SerializeToString())
+
+
+def parsed(kind: Any, answer: bytes) -> Any:
+    """The message of this kind; raises ServerFailed where the answer is none."""
     try:
         return kind.FromString(answer)
     except DecodeError as error:

@@ -16,6 +16,8 @@ from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc import service_pb2_grpc
 
 from atelier import AsyncClient, Client, _attempts, _client
+from fakes.autoencoder import MODELS as AUTOENCODER_MODELS
+from fakes.autoencoder import Autoencoder
 from fakes.waiting import HANG_SECONDS
 
 STEPS = ("decode", "style_weights", "style", "encode")
@@ -24,19 +26,22 @@ STEPS = ("decode", "style_weights", "style", "encode")
 class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
     """Does with each inference what the next entry of `script` says; without one, it answers.
 
-    An entry is a status with a message, an event to wait for before the answer, or the answer
-    itself.
+    An entry is a status with a message, an event to wait for before the answer, the answer itself,
+    or None for the usual one.
     """
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.seconds_left: list[float] = []
+        self.configs: list[str] = []
         self.script: list[
-            tuple[grpc.StatusCode, str] | threading.Event | messages.ModelInferResponse
+            tuple[grpc.StatusCode, str] | threading.Event | messages.ModelInferResponse | None
         ] = []
         self.style_names: str | None = "great_wave,udnie"
         # What `classify` answers for each output; without, it is not served.
         self.classes: dict[str, list[bytes]] = {}
+        # What answers for `vae_encoder` and `vae_decoder`; without, they are not served.
+        self.autoencoder: Autoencoder | None = None
         self.ready = [True]
         self.working = 0
         self.most_working = 0
@@ -74,6 +79,7 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         if request.model_name == "classify" and not self.classes:
             unknown = "Request for unknown model: 'classify' is not found"
             context.abort(grpc.StatusCode.NOT_FOUND, unknown)
+        self._check_autoencoder(request.model_name, request.model_version, context)
         with self._changed:
             self.requests.append(request)
             self.seconds_left.append(context.time_remaining())
@@ -89,6 +95,8 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         if step:
             step.wait(HANG_SECONDS)
         self._work(-1)
+        if self.autoencoder and request.model_name in AUTOENCODER_MODELS:
+            return self.autoencoder.answer(request)
         self.counts.update(STEPS)
         # Looking a parameter up would make it.
         named = "format" in request.parameters
@@ -101,9 +109,20 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             self.most_working = max(self.working, self.most_working)
             self._changed.notify_all()
 
+    def _check_autoencoder(self, model, version, context):
+        if model in AUTOENCODER_MODELS and not (self.autoencoder and self.autoencoder.has(version)):
+            named = f"{model!r} version {version}" if version else repr(model)
+            unknown = f"Request for unknown model: {named} is not found"
+            context.abort(grpc.StatusCode.NOT_FOUND, unknown)
+
     def ModelConfig(self, request, context):  # noqa: N802
+        self._check_autoencoder(request.name, request.version, context)
+        self.configs.append(request.name)
         response = messages.ModelConfigResponse()
         response.config.name = request.name
+        if self.autoencoder and request.name in AUTOENCODER_MODELS:
+            self.autoencoder.describe(response.config)
+            return response
         if request.name == "stylize":
             for step in STEPS:
                 response.config.ensemble_scheduling.step.add(model_name=step)

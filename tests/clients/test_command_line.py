@@ -104,7 +104,7 @@ def test_no_wishes_are_not_sent(server, photo):
     [
         ("missing.jpeg", "there is no file 'missing.jpeg' in {here}"),
         ("/no/where.jpeg", "there is no file '/no/where.jpeg'"),
-        (".", "'.' is a directory: give a picture in it"),
+        (".", "'.' is a directory: give an image in it"),
         ("locked.jpeg", "locked.jpeg: Permission denied"),
     ],
 )
@@ -132,8 +132,8 @@ def test_streams(server, photo, picture):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["photo.jpeg", "-o", "photo.jpeg"], "is the photograph itself"),
-        (["photo.jpeg", "-o", "link.jpg"], "is the photograph itself"),
+        (["photo.jpeg", "-o", "photo.jpeg"], "is the image itself"),
+        (["photo.jpeg", "-o", "link.jpg"], "is the image itself"),
         (["photo.jpeg", "-o", "out.gif"], "no format '.gif'"),
         (["photo.jpeg", "-o", "out.png", "--format", "jpeg"], "do not go together"),
         (["photo.jpeg", "-o", "no/where.png"], "no directory 'no'"),

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from atelier import InvalidRequest
-from atelier._images import LOSSLESS, decoded_image, encoded_image, served_format
+from atelier._images import LOSSLESS, decoded_image, encoded_image, rgb_image, served_format
 
 RANDOM = np.random.default_rng(0)
 ORIENTATION = 0x0112
@@ -220,3 +220,53 @@ def test_a_decoded_image_is_wholly_in_memory(picture):
     image = decoded_image(bytes(data))
     assert image.size == (20, 16)
     assert image.getpixel((0, 0)) is not None
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("L", (5, 5), 77), (77, 77, 77)),
+        (Image.new("1", (5, 5), 1), (255, 255, 255)),
+        (Image.new("CMYK", (5, 5), (0, 255, 255, 0)), (255, 0, 0)),
+        (Image.new("RGBA", (5, 5), (10, 20, 30, 255)), (10, 20, 30)),
+        (Image.new("RGBA", (5, 5), (10, 20, 30, 0)), (255, 255, 255)),
+        (Image.new("RGBA", (5, 5), (0, 0, 0, 51)), (204, 204, 204)),
+        (Image.new("LA", (5, 5), (0, 0)), (255, 255, 255)),
+        (Image.new("La", (5, 5), (0, 0)), (255, 255, 255)),
+        (Image.fromarray(np.full((5, 5), 65535, np.uint16)), (255, 255, 255)),
+        (Image.fromarray(np.full((5, 5), 25700, np.uint16)), (100, 100, 100)),
+    ],
+)
+def test_every_mode_becomes_rgb(image, expected):
+    rgb = rgb_image(image)
+    assert rgb.mode == "RGB"
+    assert rgb.size == (5, 5)
+    assert rgb.getpixel((2, 2)) == expected
+
+
+def test_a_transparent_colour_is_white():
+    image = Image.new("RGB", (5, 5), "red")
+    image.putpixel((0, 0), (0, 255, 0))
+    clear = rgb_image(saved(image, "PNG", transparency=(255, 0, 0)))
+    assert clear.getpixel((3, 3)) == (255, 255, 255)
+    assert clear.getpixel((0, 0)) == (0, 255, 0)
+
+
+def test_a_cameras_small_copies_are_left_out():
+    image = Image.fromarray(pixels(24, 32, 3))
+    mpo = saved(image, "MPO", save_all=True, append_images=[image.resize((8, 6))])
+    assert rgb_image(mpo).size == (32, 24)
+
+
+def test_an_animation_is_refused_by_its_name():
+    image = Image.fromarray(pixels(24, 24, 3))
+    for encoding in ("WEBP", "PNG", "GIF"):
+        data = saved(image, encoding, save_all=True, append_images=[image.rotate(90)])
+        with pytest.raises(InvalidRequest, match=f"mask: a {encoding} of several frames; give one"):
+            rgb_image(data, "mask")
+
+
+def test_a_cut_off_file_is_refused():
+    data = saved(Image.fromarray(pixels(64, 64, 3)), "JPEG")
+    with pytest.raises(InvalidRequest, match="image: cannot be read: image file is truncated"):
+        rgb_image(data[: len(data) // 2])

@@ -1,6 +1,7 @@
-"""Options that every command which talks to a server has."""
+"""Arguments and options that several commands have."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import click
@@ -48,3 +49,19 @@ def server_options(command: Command) -> Command:
         help="Time for the whole call.",
     )
     return url(timeout(command))
+
+
+def image_argument(name: str) -> Callable[[Command], Command]:
+    """Adds the argument of a file with an image."""
+    return click.argument(name, type=click.Path(path_type=Path))
+
+
+def output_option(text: str, default: str) -> Callable[[Command], Command]:
+    """Adds -o for the file to write, with a help text and the name that is its default."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="OUT",
+        help=f"{text} Without it: {default}, in the current directory.",
+    )

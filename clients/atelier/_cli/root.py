@@ -6,9 +6,12 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 from atelier._cli.classify import classify
+from atelier._cli.compress import compress, decompress
 from atelier._cli.demo import demo
+from atelier._cli.restoration import denoise, fill, reconstruct
 from atelier._cli.styles import styles
 from atelier._cli.stylize import stylize
+from atelier._cli.variations import morph, vary, wander
 from atelier._errors import (
     AtelierError,
     DeadlineExceeded,
@@ -63,12 +66,20 @@ class CommandLine(click.Group):
 @click.group(cls=CommandLine, epilog=_EPILOG, context_settings={"max_content_width": 100})
 @click.version_option(package_name="atelier")
 def command_line() -> None:
-    """Repaint images in the style of paintings, name their movement, and serve the networks."""
+    """Repaint, classify, mend and morph images, and serve the networks that do."""
 
 
 command_line.add_command(stylize)
 command_line.add_command(styles)
 command_line.add_command(classify)
+command_line.add_command(reconstruct)
+command_line.add_command(denoise)
+command_line.add_command(fill)
+command_line.add_command(morph)
+command_line.add_command(vary)
+command_line.add_command(wander)
+command_line.add_command(compress)
+command_line.add_command(decompress)
 command_line.add_command(demo)
 
 

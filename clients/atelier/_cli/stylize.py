@@ -8,6 +8,7 @@ import click
 
 from atelier._cli.files import write_whole
 from atelier._cli.options import server_options
+from atelier._cli.paths import check_image, check_place
 from atelier._client import Client
 from atelier._images import ImageFormat, served_format
 
@@ -88,12 +89,12 @@ def stylize(
     printed, unless the painting itself goes to standard output.
     """
     if photo != _STREAM:
-        _check_photo(photo)
+        check_image(photo)
     elif output is None:
         output = _STREAM
     if output is not None and output != _STREAM:
         encoding = _format_of(output, encoding)
-        _check_place(output, photo)
+        check_place(output, [] if photo == _STREAM else [photo])
     if output == _STREAM and sys.stdout.isatty():
         raise click.UsageError("a picture cannot be shown on a terminal: give a file with -o OUT")
 
@@ -126,14 +127,6 @@ def style_slug(style: str) -> str:
     return re.sub(r"[^\w.+-]+", "-", re.sub(r"\s*,\s*", "+", style)).strip("-.")
 
 
-def _check_photo(photo: Path) -> None:
-    if photo.is_dir():
-        raise click.ClickException(f"{str(photo)!r} is a directory: give a picture in it")
-    if not photo.exists():
-        place = "" if photo.is_absolute() else f" in {Path.cwd()}"
-        raise click.ClickException(f"there is no file {str(photo)!r}{place}")
-
-
 def _format_of(output: Path, encoding: ImageFormat | None) -> ImageFormat | None:
     wanted = _FORMATS.get(output.suffix.lower())
     if wanted is None and encoding is None and output.suffix:
@@ -143,10 +136,3 @@ def _format_of(output: Path, encoding: ImageFormat | None) -> ImageFormat | None
     if wanted is not None and encoding is not None and wanted != encoding:
         raise click.UsageError(f"{output} and --format {encoding} do not go together")
     return wanted or encoding
-
-
-def _check_place(output: Path, photo: Path) -> None:
-    if photo != _STREAM and output.exists() and output.samefile(photo):
-        raise click.UsageError(f"{output} is the photograph itself; choose another OUT")
-    if not output.parent.is_dir():
-        raise click.UsageError(f"{output}: there is no directory {str(output.parent)!r}")

@@ -1,5 +1,6 @@
 """How good the published autoencoder is on paintings that it was not trained on."""
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class VAEEvaluationData(Settings):
         restored: Test paintings, at most, that noise and holes are mended on: the methods to
             compare with are slow.
         digits_checkpoint: What `atelier train digits-vae` wrote; without, it is left out.
+        compression: What `bench/compression.py` wrote; without, it is left out.
         output: The JSON file to write.
     """
 
@@ -55,6 +57,9 @@ class VAEEvaluationData(Settings):
     restored: int = setting(200, "Test paintings, at most, with noise and holes.", minimum=1)
     digits_checkpoint: Path | None = setting(
         None, "What train digits-vae wrote.  [default: left out]", path="file"
+    )
+    compression: Path | None = setting(
+        None, "What bench/compression.py wrote.  [default: left out]", path="file"
     )
     output: Path = setting(
         Path("export/checkpoints/vae/evaluation.json"), "The JSON file to write.",
@@ -114,9 +119,16 @@ def evaluate_vae(
         OSError: A file cannot be read or written.
         ValueError: An input cannot be used.
     """
+    model = {"version": published.version, "sha256": published.checksums}
+    # What can be refused comes first; the measurements take minutes.
+    measured_elsewhere = {}
+    if data.digits_checkpoint is not None:
+        measured_elsewhere["digits"] = _digits(data.digits_checkpoint)
+    if data.compression is not None:
+        measured_elsewhere["compression"] = _compression(data.compression, model)
     few = images[:: -(-len(images) // data.restored)]  # spread over all movements
-    result: dict[str, Any] = {
-        "model": {"version": published.version, "sha256": published.checksums},
+    return {
+        "model": model,
         "reconstruction": {
             "images": len(images),
             **quality_figures(images, published.rebuild(images)),
@@ -128,13 +140,15 @@ def evaluate_vae(
         "morph": morph_figures(published, few),
         "variation": variation_figures(published, few, SEED),
         "milliseconds": _milliseconds(published, images[:1]),
+        **measured_elsewhere,
     }
-    if data.digits_checkpoint is not None:
-        digits = load_vae_checkpoint(data.digits_checkpoint).training
-        if "test" not in digits:
-            raise ValueError(f"{data.digits_checkpoint} was not trained on digits")
-        result["digits"] = {**digits["test"], "steps": digits["steps"]}
-    return result
+
+
+def _digits(checkpoint: Path) -> dict[str, Any]:
+    training = load_vae_checkpoint(checkpoint).training
+    if "test" not in training:
+        raise ValueError(f"{checkpoint} was not trained on digits")
+    return {**training["test"], "steps": training["steps"]}
 
 
 def bound_figures(published: PublishedVAE, images: Pixels) -> dict[str, float]:
@@ -163,6 +177,14 @@ def bound_figures(published: PublishedVAE, images: Pixels) -> dict[str, float]:
     elbo = reconstruction - kl
     bits = bits_per_dimension(-elbo, images[0].size)
     return {"kl": float(kl), "elbo": float(elbo), "bits_per_dimension": float(bits)}
+
+
+def _compression(file: Path, model: dict[str, Any]) -> dict[str, Any]:
+    """The figures of `bench/compression.py`, unless they are of other models than these."""
+    figures: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    if figures.pop("model", None) != model:
+        raise ValueError(f"{file} is not of these models; run bench/compression.py again")
+    return figures
 
 
 def _nchw(images: Pixels) -> torch.Tensor:

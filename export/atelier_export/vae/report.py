@@ -16,6 +16,8 @@ _HOLES = {
     "biharmonic": "biharmonic inpainting, told where the holes are",
 }
 
+_CODECS = {"vae": "autoencoder", "jpeg": "JPEG", "webp": "WebP"}
+
 
 def evaluation_tables(result: dict[str, Any]) -> dict[str, str]:
     """Tables of what `evaluate_vae` returned."""
@@ -37,7 +39,46 @@ def evaluation_tables(result: dict[str, Any]) -> dict[str, str]:
     }
     if "digits" in result:
         tables["digits"] = _digits(result["digits"])
+    if "compression" in result:
+        tables["compression"] = compression_table(result["compression"])
     return tables
+
+
+def compression_table(figures: dict[str, Any]) -> str:
+    """`.atl` files beside others of at most the same size, and where those are better."""
+    images = figures["images"]
+    rows = [
+        [f"{row['step']:g}", *(_codec(row[codec], images) for codec in _CODECS)]
+        for row in figures["steps"]
+    ]
+    lines = [
+        f"Means over {plural(images, 'test painting')}. JPEG and WebP have, for each image, the "
+        "quality whose file is nearest to the `.atl` file's size from below; an image that has "
+        "none counts with its smallest file, which is larger.",
+        table(["step", *_CODECS.values()], rows),
+        *(_losses(figures["steps"], codec) for codec in ("jpeg", "webp")),
+    ]
+    return "\n\n".join(lines)
+
+
+def _codec(figures: dict[str, Any], images: int) -> str:
+    quality = f"{figures['bytes']:,.0f} bytes: {figures['psnr']:.2f} dB, {figures['ssim']:.3f}"
+    too_large = figures["too_large"]
+    return quality + (f" ({too_large} of {images} too large)" if too_large else "")
+
+
+def _losses(steps: list[dict[str, Any]], codec: str) -> str:
+    """At which steps a codec is better than the autoencoder, and at which its files are larger."""
+
+    def where(measure: str) -> str:
+        better = [row for row in steps if row[codec][measure] > row["vae"][measure]]
+        return ", ".join(f"{row['step']:g}" for row in better) or "none"
+
+    larger = ", ".join(f"{row['step']:g}" for row in steps if row[codec]["too_large"]) or "none"
+    return (
+        f"Steps at which {_CODECS[codec]} is better than the autoencoder: {where('psnr')} in PSNR, "
+        f"{where('ssim')} in SSIM. Steps at which some of its files are larger: {larger}."
+    )
 
 
 def _reconstruction(figures: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from atelier_export.onnx_graph.runtime import cpu_session
 from atelier_export.publishing.publish import publish
 from atelier_export.vae import family
 from atelier_export.vae.checkpoint import load_vae_checkpoint
+from atelier_export.vae.published import PublishedVAE
 from atelier_export.vae.serving import ServedDecoder, ServedEncoder
 
 SMALL = ("--steps", 4, "--batch", 4, "--warm-up", 1, "--log-every", 2)
@@ -150,9 +151,13 @@ def test_the_evaluation_measures_what_is_published(
     movements, repository, digits_training, tmp_path
 ):
     output = tmp_path / "evaluation.json"
+    compression = tmp_path / "compression.json"
+    model = {"version": 1, "sha256": PublishedVAE(repository).checksums}
+    compression.write_text(json.dumps({"model": model, "images": 3, "steps": []}))
     said = run(
         family.evaluate, "--paintings", movements, "--model-repository", repository,
-        "--restored", 3, "--digits-checkpoint", digits_training / "vae.safetensors", "-o", output,
+        "--restored", 3, "--digits-checkpoint", digits_training / "vae.safetensors",
+        "--compression", compression, "-o", output,
     )  # fmt: skip
     evaluation = json.loads(output.read_text())
     figures = evaluation["reconstruction"]
@@ -172,8 +177,22 @@ def test_the_evaluation_measures_what_is_published(
     assert evaluation["digits"]["images"] == 20
     for sheet in ("restored.jpg", "morphs.jpg", "variations.jpg"):
         assert (tmp_path / sheet).stat().st_size > 1000
+    assert evaluation["compression"] == {"images": 3, "steps": []}
     for table in family.tables(evaluation).values():
         assert table in said
+
+
+def test_compression_of_other_models_is_no_part_of_an_evaluation(movements, repository, tmp_path):
+    compression = tmp_path / "compression.json"
+    compression.write_text(json.dumps({"model": {"version": 2}, "images": 3, "steps": []}))
+    command = settings_command("vae", family.evaluate)
+    result = CliRunner().invoke(
+        command,
+        ["--paintings", str(movements), "--model-repository", str(repository),
+         "--restored", "1", "--compression", str(compression)],
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "compression.json is not of these models; run bench/" in result.output
 
 
 def test_what_is_not_published_cannot_be_evaluated(movements, tmp_path):

@@ -1,0 +1,178 @@
+"""The variational autoencoder of the server: images to latents, and latents to images.
+
+Two models make it, `vae_encoder` and `vae_decoder`. Sizes and batches are read from their
+configurations, once in each call.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from atelier._conversation import Conversation
+from atelier._errors import InvalidRequest, ServerFailed
+from atelier._images import ImageSource, rgb_image
+from atelier._messages import Exchange, model_config
+from atelier._posterior import Latents, Posterior
+from atelier._tensors import Expected, Tensors, infer_tensors
+
+ENCODER = "vae_encoder"
+DECODER = "vae_decoder"
+
+MIN_SIDE = 16
+
+
+class Sizes(NamedTuple):
+    """What the configuration of one of the two models says.
+
+    Attributes:
+        side: N, of the N×N images.
+        length: L, of the latents.
+        batch: The most images or latents in a request.
+    """
+
+    side: int
+    length: int
+    batch: int
+
+
+def load_image(source: ImageSource, name: str = "image") -> Image.Image:
+    """An image to be encoded, upright and in mode RGB.
+
+    Raises:
+        InvalidRequest: As in `rgb_image`; or a side is shorter than 16 pixels.
+    """
+    image = rgb_image(source, name)
+    if min(image.size) < MIN_SIDE:
+        raise InvalidRequest(
+            f"{name}: {image.width}×{image.height} pixels; each side needs at least {MIN_SIDE}"
+        )
+    return image
+
+
+def fitted(image: Image.Image, side: int) -> Image.Image:
+    """The whole image squashed to a square, as the network saw images in its training."""
+    return image.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+
+
+def encode(image: ImageSource) -> Conversation[Posterior]:
+    """Asks for the posterior of one image."""
+    (posterior,) = yield from encode_images([load_image(image)])
+    return posterior
+
+
+def decode(latent: npt.ArrayLike | Posterior, version: str = "") -> Conversation[Image.Image]:
+    """Asks for the image of one latent.
+
+    Args:
+        latent: (L,) finite numbers, or a posterior, whose mean and version are taken.
+        version: Of the model; "" means the newest, or that of the posterior.
+    """
+    if isinstance(latent, Posterior):
+        version = version or latent.version
+        latent = latent.mean
+    (image,) = yield from decode_latents(checked_latent(latent)[None], version)
+    return image
+
+
+def reconstruct(image: ImageSource) -> Conversation[Image.Image]:
+    """Asks for the image of an image's posterior mean."""
+    rebuilt: Image.Image = yield from decode((yield from encode(image)))
+    return rebuilt
+
+
+def encode_images(images: Sequence[Image.Image]) -> Conversation[list[Posterior]]:
+    """Asks for the posteriors of images in mode RGB, in as few requests as the model allows."""
+    sizes: Sizes = yield encoder_sizes()
+    posteriors: list[Posterior] = []
+    for first in range(0, len(images), sizes.batch):
+        batch = [np.asarray(fitted(image, sizes.side)) for image in images[first:][: sizes.batch]]
+        posteriors += yield encoding(np.stack(batch), sizes)
+    return posteriors
+
+
+def encoder_sizes() -> Exchange[Sizes]:
+    """Asks for the sizes of the encoder."""
+    return model_config(ENCODER).then(lambda config: _sizes(config, latent="mean"))
+
+
+def encoding(pixels: npt.NDArray[np.uint8], sizes: Sizes) -> Exchange[list[Posterior]]:
+    """Asks for the posteriors of a batch (B, N, N, 3), B at most `sizes.batch`."""
+    latents = Expected("FP32", (len(pixels), sizes.length))
+
+    def read(answer: Tensors) -> list[Posterior]:
+        mean, log_variance = answer.outputs["mean"], answer.outputs["log_variance"]
+        if not (np.isfinite(mean).all() and np.isfinite(log_variance).all()):
+            raise ServerFailed(f"{ENCODER} answered numbers that are not finite", model=ENCODER)
+        return [Posterior(*each, answer.version) for each in zip(mean, log_variance, strict=True)]
+
+    outputs = {"mean": latents, "log_variance": latents}
+    return infer_tensors(ENCODER, {"image": pixels}, outputs).then(read)
+
+
+def decode_latents(latents: Latents, version: str = "") -> Conversation[list[Image.Image]]:
+    """Asks for the images of latents (count, L), in as few requests as the model allows."""
+    sizes: Sizes = yield _decoder_sizes(version)
+    if latents.shape[1] != sizes.length:
+        raise InvalidRequest(
+            f"latent has {latents.shape[1]} numbers; {DECODER} takes {sizes.length}"
+        )
+    images: list[Image.Image] = []
+    for first in range(0, len(latents), sizes.batch):
+        images += yield _decoding(latents[first:][: sizes.batch], sizes, version)
+    return images
+
+
+def checked_latent(latent: npt.ArrayLike) -> Latents:
+    """The latent as (L,) float32.
+
+    Raises:
+        InvalidRequest: It is no one-dimensional array of finite numbers.
+    """
+    try:
+        numbers = np.asarray(latent)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest("latent: it is no array; give numbers in one dimension") from error
+    if numbers.dtype.kind not in "iuf":
+        raise InvalidRequest(f"latent: its elements are {numbers.dtype}; give numbers")
+    if numbers.ndim != 1:
+        raise InvalidRequest(
+            f"latent has the shape {numbers.shape}; give one latent, in one dimension"
+        )
+    with np.errstate(over="ignore"):
+        checked = numbers.astype(np.float32)
+    wrong = np.flatnonzero(~np.isfinite(checked))
+    if wrong.size:
+        raise InvalidRequest(
+            f"latent: element {wrong[0]} is {numbers[wrong[0]]}; give finite numbers that 32 bits "
+            "can hold"
+        )
+    return checked
+
+
+def _decoding(latents: Latents, sizes: Sizes, version: str) -> Exchange[list[Image.Image]]:
+    images = Expected("UINT8", (len(latents), sizes.side, sizes.side, 3))
+    return infer_tensors(DECODER, {"latent": latents}, {"image": images}, version).then(
+        lambda answer: [Image.fromarray(pixels) for pixels in answer.outputs["image"]]
+    )
+
+
+def _decoder_sizes(version: str) -> Exchange[Sizes]:
+    return model_config(DECODER, version).then(lambda config: _sizes(config, latent="latent"))
+
+
+def _sizes(config: Any, latent: str) -> Sizes:
+    tensors = (*config.input, *config.output)
+    shapes = {tensor.name: list(tensor.dims) for tensor in tensors}
+    match shapes.get("image"), shapes.get(latent):
+        case [[int(height), int(width), 3], [int(length)]] if height == width:
+            sizes = Sizes(height, length, config.max_batch_size)
+            if min(sizes) > 0:
+                return sizes
+    raise ServerFailed(
+        f"model {config.name!r} has max_batch_size {config.max_batch_size} and tensors {shapes}; "
+        f"expected a batch of 'image' [N, N, 3] and {latent!r} [L]",
+        model=config.name,
+    )

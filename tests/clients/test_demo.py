@@ -16,6 +16,7 @@ from atelier._cli.contact_sheet import contact_sheet
 from atelier._cli.root import run
 from atelier._cli.served import own_server
 from atelier._cli.timings import Stopwatch
+from fakes.autoencoder import SIDE, Autoencoder
 from fakes.waiting import HANG_SECONDS
 
 READY = "print('ready grpc={url} http=127.0.0.1:2 metrics=127.0.0.1:3', flush=True)"
@@ -62,6 +63,8 @@ def test_the_demo_on_a_running_server(server, tmp_path, capsys):
     assert kept == [False, False, False, True] * 4
     assert str(output / "contact_sheet.jpg") in shown
     assert "16 paintings" in shown
+    assert "No movements: the server says" in shown
+    assert "No mended images: the server says" in shown
     row = next(line for line in shown.splitlines() if "│ rocket" in line)
     total, queue, network, pictures, rest = row.replace("│", " ").split()[-5:]
     assert (queue, network, pictures) == ("4.0", "5.0", "6.0")
@@ -69,6 +72,18 @@ def test_the_demo_on_a_running_server(server, tmp_path, capsys):
     with Image.open(output / "contact_sheet.jpg") as sheet:
         assert sheet.width > 5 * 256
         assert sheet.height > 4 * 192
+
+
+def test_the_demo_of_an_autoencoder(server, tmp_path, capsys):
+    server.autoencoder = Autoencoder()
+    assert run(["demo", "--url", server.url, "--output", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert str(tmp_path / "mended.png") in shown
+    with Image.open(tmp_path / "mended.png") as sheet:
+        assert sheet.width > 6 * 256
+    with Image.open(tmp_path / "morph.gif") as morph:
+        assert morph.size == (SIDE, SIDE)
+        assert morph.n_frames == 4 * 12
 
 
 def test_the_demo_of_twelve_styles_stays_short_and_its_sheet_viewable(server, tmp_path, capsys):

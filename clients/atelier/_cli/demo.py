@@ -19,6 +19,7 @@ from rich.table import Table
 from atelier._channel import target_of
 from atelier._cli.console import wide_console
 from atelier._cli.contact_sheet import captioned, contact_sheet
+from atelier._cli.demo_autoencoder import mended_sheet, save_morph
 from atelier._cli.files import write_whole
 from atelier._cli.options import checked_by
 from atelier._cli.served import own_server
@@ -74,7 +75,8 @@ def demo(output: Path, url: str | None, model_repository: Path) -> None:
     """Repaint four photographs in every style, in a mix, and with their own colours.
 
     Prints where the paintings lie and where the time of a request goes. Where the server has a
-    classifier, all of them are classified too.
+    classifier, all of them are classified too; where it has an autoencoder, the photographs are
+    rebuilt, mended and turned into one another.
     """
     photos = _sample_photos()
     if url is None and not model_repository.is_dir():
@@ -104,14 +106,28 @@ def _demonstrate(art: Client, photos: list[Path], output: Path, console: Console
     console.print(f"All of them on one sheet: {sheet}", highlight=False, soft_wrap=True)
 
     sheet = output / "classified.jpg"
-    try:
+    with _if_served("movements", console):
         _lay_out(columns, rows, partial(_classified, art)).save(sheet, quality=90)
+        console.print(f"With the movements of each: {sheet}", highlight=False, soft_wrap=True)
+
+    sheet, morph = output / "mended.png", output / "morph.gif"
+    images = [(photo.stem, _opened(photo)) for photo in photos]
+    with _if_served("mended images", console):
+        mended_sheet(art, images).save(sheet)
+        save_morph(art, [image for _, image in images], morph)
+        console.print(f"Rebuilt, mended, filled: {sheet}", highlight=False, soft_wrap=True)
+        console.print(f"Each turns into the next: {morph}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _if_served(what: str, console: Console) -> Iterator[None]:
+    """Says that there is none of it where the server lacks a model."""
+    try:
+        yield
     except InvalidRequest as error:
         if error.code is not grpc.StatusCode.NOT_FOUND:
             raise
-        console.print("No movements: the server does not serve classify.", highlight=False)
-    else:
-        console.print(f"With the movements of each: {sheet}", highlight=False, soft_wrap=True)
+        console.print(f"No {what}: the server says {error}.", highlight=False)
 
 
 def _paint(

@@ -181,8 +181,7 @@ class Client(BaseClient):
     def encode(self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> Posterior:
         """Encodes an image as a latent of the server's variational autoencoder.
 
-        The whole image is fitted to the square of N×N pixels that the network takes, 128×128 with
-        the network of this project.
+        The whole image is fitted to the square of N×N pixels that the network takes.
 
         Args:
             image: As in `stylize`, in any format that Pillow decodes; each side at least 16 pixels.

@@ -265,7 +265,12 @@ def test_a_latent_goes_to_the_version_that_made_it(scripted, ask):
     scripted.autoencoder.version = "7"
     posterior = ask(scripted.url, "encode", quarters())
     assert posterior.version == "7"
-    ask(scripted.url, "reconstruct", quarters())
+    for method in ("reconstruct", "denoise", "vary", "wander"):
+        ask(scripted.url, method, quarters())
+        assert scripted.requests[-1].model_version == "7"
+    ask(scripted.url, "interpolate", quarters(), quarters())
+    assert scripted.requests[-1].model_version == "7"
+    ask(scripted.url, "fill", quarters(), np.eye(40, 64, dtype=bool))
     assert scripted.requests[-1].model_version == "7"
     ask(scripted.url, "decode", posterior.mean)
     assert scripted.requests[-1].model_version == ""
@@ -316,6 +321,8 @@ MEAN = ("FP32", np.zeros((1, LENGTH), "<f4"))
         {},
         {"mean": MEAN},
         {"mean": MEAN, "log_variance": ("FP32", np.zeros((2, LENGTH), "<f4"))},
+        {"mean": MEAN, "log_variance": ("FP32", np.zeros((LENGTH, 1), "<f4"))},
+        {"mean": MEAN, "log_variance": ("INT32", np.zeros((1, LENGTH), "<i4"))},
         {"mean": MEAN, "log_variance": ("FP64", np.zeros((1, LENGTH), "<f8"))},
     ],
 )

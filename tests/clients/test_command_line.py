@@ -224,7 +224,7 @@ def test_help_lists_every_command_without_importing_heavy_things():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    for command in ("demo", "export", "serve", "styles", "stylize", "train"):
+    for command in ("demo", "export", "fill", "morph", "serve", "styles", "stylize", "train"):
         assert f"\n  {command} " in done.stdout
     assert "Exit codes" in done.stdout
 

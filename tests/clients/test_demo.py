@@ -63,8 +63,8 @@ def test_the_demo_on_a_running_server(server, tmp_path, capsys):
     assert kept == [False, False, False, True] * 4
     assert str(output / "contact_sheet.jpg") in shown
     assert "16 paintings" in shown
-    assert "No movements: the server says" in shown
-    assert "No mended images: the server says" in shown
+    assert "No movements: the server does not serve classify." in shown
+    assert "No mended images: the server does not serve vae_encoder." in shown
     row = next(line for line in shown.splitlines() if "│ rocket" in line)
     total, queue, network, pictures, rest = row.replace("│", " ").split()[-5:]
     assert (queue, network, pictures) == ("4.0", "5.0", "6.0")

@@ -127,7 +127,7 @@ def _if_served(what: str, console: Console) -> Iterator[None]:
     except InvalidRequest as error:
         if error.code is not grpc.StatusCode.NOT_FOUND:
             raise
-        console.print(f"No {what}: the server says {error}.", highlight=False)
+        console.print(f"No {what}: the server does not serve {error.model}.", highlight=False)
 
 
 def _paint(

@@ -372,7 +372,7 @@ class Client(BaseClient):
     ) -> bytes:
         """Compresses an image: its latent, quantised to 8 bits and entropy-coded.
 
-        Needs `pip install "atelier[compress]"`.
+        Needs the extra `compress`.
 
         Example:
             >>> with Client("localhost:8001") as art:

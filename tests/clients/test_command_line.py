@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -237,7 +238,7 @@ def test_version(capsys):
 def test_without_click():
     done = run_without("click", "--help")
     assert done.returncode == 1
-    assert 'pip install "atelier[cli]"' in done.stderr
+    assert 'pip install "atelier-art[cli]"' in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -260,7 +261,7 @@ def test_a_module_missing_within_a_command(monkeypatch, capsys):
     monkeypatch.setattr(root, "entry_points", lambda group: [entry_point])
     assert run(["forge"]) == 1
     assert capsys.readouterr().err == (
-        "Error: the module 'torch' is missing: pip install \"atelier[export]\"\n"
+        "Error: the module 'torch' is missing: pip install \"atelier-art[export]\"\n"
     )
 
 
@@ -275,11 +276,11 @@ def test_a_module_missing_within_a_command(monkeypatch, capsys):
     ],
 )
 def test_the_extra_of_a_module_is_read_from_the_metadata(module, extra):
-    assert f'pip install "atelier[{extra}]"' in _extras.remedy_for(module)
+    assert f'pip install "atelier-art[{extra}]"' in _extras.remedy_for(module)
 
 
 def test_the_smallest_extra_is_told():
-    assert _extras.remedy_for("click") == 'pip install "atelier[cli]"'
+    assert _extras.remedy_for("click") == 'pip install "atelier-art[cli]"'
 
 
 def test_a_module_that_no_extra_brings():
@@ -311,3 +312,8 @@ def test_a_pipe_is_written_not_replaced(tmp_path):
     assert os.read(reader, 100) == b"through"
     os.close(reader)
     assert path.is_fifo()
+
+
+def test_the_name_on_pypi_is_the_projects():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert project["name"] == _extras.DISTRIBUTION

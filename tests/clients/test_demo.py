@@ -193,7 +193,7 @@ def test_no_model_repository(tmp_path, monkeypatch, capsys):
 def test_without_the_photographs(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: None)
     assert run(["demo", "--output", str(tmp_path / "out")]) == 1
-    assert 'pip install "atelier[samples]"' in capsys.readouterr().err
+    assert 'pip install "atelier-art[samples]"' in capsys.readouterr().err
 
 
 def test_the_photographs_need_no_download():

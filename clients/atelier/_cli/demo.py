@@ -27,6 +27,7 @@ from atelier._cli.stylize import style_slug
 from atelier._cli.timings import Stopwatch, Timing
 from atelier._client import Client
 from atelier._errors import InvalidRequest
+from atelier._extras import pip_install
 from atelier._images import decoded_image
 
 _PHOTOS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
@@ -187,7 +188,7 @@ def _sample_photos() -> list[Path]:
     scikit_image = importlib.util.find_spec("skimage")
     if scikit_image is None or scikit_image.origin is None:
         raise click.ClickException(
-            'the photographs are those of scikit-image: pip install "atelier[samples]"'
+            f"the photographs are those of scikit-image: {pip_install('samples')}"
         )
     data = Path(scikit_image.origin).parent / "data"
     return [data / name for name in _PHOTOS]

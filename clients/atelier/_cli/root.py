@@ -20,7 +20,7 @@ from atelier._errors import (
     ServerFailed,
     Unreachable,
 )
-from atelier._extras import advice_for, remedy_for
+from atelier._extras import DISTRIBUTION, advice_for, remedy_for
 
 _EXIT_CODES: dict[type[AtelierError], int] = {
     InvalidRequest: 1,
@@ -64,7 +64,7 @@ class CommandLine(click.Group):
 
 
 @click.group(cls=CommandLine, epilog=_EPILOG, context_settings={"max_content_width": 100})
-@click.version_option(package_name="atelier")
+@click.version_option(package_name=DISTRIBUTION)
 def command_line() -> None:
     """Repaint, classify, mend and morph images, and serve the networks that do."""
 

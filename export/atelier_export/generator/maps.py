@@ -46,6 +46,23 @@ class LatentMaps:
         noise = torch.from_numpy(random.standard_normal(tuple(mean.shape), np.float32))
         return sample_posterior(mean, self.log_variance[places, mirrored], noise)
 
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of samples, (C,) each, over all paintings and places."""
+        mean = self.mean.mean(dim=(0, 1, 3, 4))  # (C,)
+        variance = self.mean.var(dim=(0, 1, 3, 4), correction=0)
+        variance = variance + self.log_variance.exp().mean(dim=(0, 1, 3, 4))
+        return mean, variance.sqrt()
+
+    def standardised(self) -> "LatentMaps":
+        """With samples of mean 0 and variance 1 in each channel, whatever the autoencoder's scale.
+
+        Rombach et al. 2022, arXiv:2112.10752, appendix G.
+        """
+        mean, deviation = (each[:, None, None] for each in self.moments())  # (C, 1, 1) each
+        return LatentMaps(
+            (self.mean - mean) / deviation, self.log_variance - 2 * deviation.log(), self.flip
+        )
+
 
 @dataclass(frozen=True)
 class PixelMaps:
@@ -67,7 +84,7 @@ class PixelMaps:
 
 
 @torch.no_grad()
-def encode_paintings(vae: VAE, images: Tensor, flip: float, batch: int = 64) -> LatentMaps:
+def encode_paintings(vae: VAE, images: Tensor, flip: float, batch: int = 16) -> LatentMaps:
     """Encodes paintings and their mirror images once.
 
     Args:
@@ -81,7 +98,9 @@ def encode_paintings(vae: VAE, images: Tensor, flip: float, batch: int = 64) -> 
     for some in torch.split(images, batch):
         image = some.to(device).float() / 255  # (B, 3, N, N)
         both = torch.stack([image, image.flip(3)], dim=1)  # (B, 2, 3, N, N)
-        mean, log_variance = vae.encoder(both.flatten(0, 1))  # (2 B, L) each
+        both = both.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (2 B, 3, N, N)
+        with torch.autocast(device.type, torch.bfloat16):  # as in its training
+            mean, log_variance = vae.encoder(both)  # (2 B, L) each
         shape = (len(some), 2, *vae.config.latent_shape)
         means.append(mean.reshape(shape).cpu())
         log_variances.append(log_variance.reshape(shape).cpu())

@@ -13,17 +13,30 @@ LARGEST_TRUNCATION = 4.0
 
 
 class LatentDecoder(nn.Module):
-    """Latent maps to images, by the decoder of a variational autoencoder."""
+    """Latent maps of unit variance to images, by the decoder of a variational autoencoder."""
 
-    def __init__(self, vae: VAE) -> None:
+    def __init__(self, vae: VAE, mean: Tensor | None = None, scale: Tensor | None = None) -> None:
+        """Takes the decoder of an autoencoder.
+
+        Args:
+            vae: The autoencoder.
+            mean: (latent_channels,), of its latents; by default 0.
+            scale: (latent_channels,), their deviation; by default 1.
+        """
         super().__init__()
+        channels = vae.config.latent_channels
+        self.mean: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", torch.zeros(channels) if mean is None else mean)
+        self.register_buffer("scale", torch.ones(channels) if scale is None else scale)
         self.config: VAEConfig = vae.config
         self.decoder = vae.decoder
         self.likelihood = vae.likelihood
 
     def forward(self, maps: Tensor) -> Tensor:
         """Images (B, colors, N, N) in 0..1 of maps (B, latent_channels, S, S)."""
-        image: Tensor = self.likelihood.image(self.decoder(maps.flatten(1)))  # (B, colors, N, N)
+        latent = maps * self.scale[:, None, None] + self.mean[:, None, None]
+        image: Tensor = self.likelihood.image(self.decoder(latent.flatten(1)))  # (B, colors, N, N)
         return image
 
 

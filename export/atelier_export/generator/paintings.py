@@ -4,6 +4,8 @@ import logging
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
 from atelier_export.data.paintings import read_paintings
 from atelier_export.generator.checkpoint import GeneratorCheckpoint, save_generator_checkpoint
 from atelier_export.generator.maps import encode_paintings
@@ -42,7 +44,8 @@ def train(data: PaintingData, settings: PaintingSettings, run: RunSettings) -> P
         ValueError: An input cannot be used; or as of `run_training`.
     """
     device = usable_device(run.device)
-    vae = load_vae_checkpoint(data.vae).network.to(device).requires_grad_(False)
+    vae = load_vae_checkpoint(data.vae).network.to(device)
+    vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if vae.config.colors != 3:
         raise ValueError(f"{data.vae} was trained on digits; give one of `atelier train vae`")
     paintings = read_paintings(data.paintings, vae.config.side)
@@ -59,9 +62,15 @@ def train(data: PaintingData, settings: PaintingSettings, run: RunSettings) -> P
         side=vae.config.latent_side, latent=settings.latent, channels=settings.channels,
     )  # fmt: skip
     training = GANTraining(
-        config, LatentDecoder(vae), maps, paintings.labels[indices], paintings.classes, settings,
-        device, known,
-    )  # fmt: skip
+        config,
+        LatentDecoder(vae, *maps.moments()),
+        maps.standardised(),
+        paintings.labels[indices],
+        paintings.classes,
+        settings,
+        device,
+        known,
+    )
     run_training(training, run)
     checkpoint = run.output / CHECKPOINT
     save_generator_checkpoint(

@@ -23,6 +23,9 @@ def test_maps_are_decoded_as_the_autoencoder_decodes_its_latents():
     maps = torch.randn(3, 2, 8, 8)
     expected = vae.likelihood.image(vae.decoder(maps.flatten(1)))
     torch.testing.assert_close(LatentDecoder(vae)(maps), expected)
+    mean, scale = torch.tensor([1.0, -2]), torch.tensor([0.5, 3])
+    standardised = (maps - mean[:, None, None]) / scale[:, None, None]
+    torch.testing.assert_close(LatentDecoder(vae, mean, scale)(standardised), expected)
 
 
 def test_pixels_are_black_at_minus_one_and_white_at_one():

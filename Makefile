@@ -20,6 +20,7 @@ SLOW := $(addprefix tests/, \
 	clients/test_codec.py \
 	clients/test_real_server.py \
 	export/classifier/test_family.py \
+	export/generator/test_family.py \
 	export/style/test_compare_style_networks.py \
 	export/style/test_export.py \
 	export/style/test_training.py \

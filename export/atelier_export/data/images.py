@@ -144,5 +144,21 @@ def inner(images: Tensor, margin: int) -> Tensor:
 
 def to_image(tensor: Tensor) -> Image.Image:
     """(3, H, W) in 0..1 as an RGB image, rounded to the nearest level."""
-    levels = (tensor.clamp(0, 1) * 255).round().to(torch.uint8)
-    return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
+    return Image.fromarray(to_levels(tensor).permute(1, 2, 0).cpu().numpy())
+
+
+def to_levels(images: Tensor) -> Tensor:
+    """Values in 0..1 as levels of 255, (…) uint8: rounded to the nearest, the others cut off."""
+    return (images.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def to_images(images: Tensor, least_side: int) -> list[Image.Image]:
+    """RGB images, large enough for the eye.
+
+    Args:
+        images: (B, C, N, N) in 0..1, with three colours or grey.
+        least_side: Smaller images are enlarged by a whole number, to this side at most.
+    """
+    factor = max(1, least_side // images.shape[-1])
+    large = images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+    return [to_image(each.expand(3, -1, -1)) for each in large]

@@ -61,10 +61,14 @@ class ServedDecoder(nn.Module):
             (B, N, N, 3) uint8, RGB, rounded to the nearest value; black where the latent leads to
             no number.
         """
-        image: Tensor = self.likelihood.image(self.decoder(latent))  # (B, 3, N, N)
-        # A graph cannot refuse NaN, and what it is as an integer differs between processors.
-        image = image.masked_fill(image.isnan(), 0)
-        return (image * 255).round().to(torch.uint8).permute(0, 2, 3, 1)  # (B, N, N, 3)
+        return served_pixels(self.likelihood.image(self.decoder(latent)))
+
+
+def served_pixels(image: Tensor) -> Tensor:
+    """Images (B, 3, N, N) in 0..1 as they are on the wire, (B, N, N, 3) uint8; NaN is black."""
+    # A graph cannot refuse NaN, and what it is as an integer differs between processors.
+    image = image.masked_fill(image.isnan(), 0)
+    return (image * 255).round().to(torch.uint8).permute(0, 2, 3, 1)  # (B, N, N, 3)
 
 
 def vae_models(checkpoint: VAECheckpoint) -> list[ServedModel]:

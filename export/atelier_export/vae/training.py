@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from atelier_export.data.images import to_image
+from atelier_export.data.images import to_images
 from atelier_export.reports.contact_sheet import Column, contact_sheet
 from atelier_export.training.loop import Update
 from atelier_export.training.moving_average import moving_average
@@ -153,7 +153,9 @@ class VAETraining:
         corrupted, image = self._prepare(self._shown, random)
         rebuilt = self.result(corrupted.to(self._device)).cpu()
         columns = {"image": image, "input": corrupted, "rebuilt": rebuilt}
-        return contact_sheet([Column(name, _shown(each)) for name, each in columns.items()])
+        return contact_sheet(
+            [Column(name, to_images(each, SAMPLE_SIDE)) for name, each in columns.items()]
+        )
 
 
 def _groups(network: VAE, settings: VAESettings) -> list[dict[str, Any]]:
@@ -170,10 +172,3 @@ def _groups(network: VAE, settings: VAESettings) -> list[dict[str, Any]]:
         for parameters, rate, decay in groups
         if parameters
     ]
-
-
-def _shown(images: Tensor) -> list[Image.Image]:
-    """RGB images, large enough for the eye, of (B, C, N, N) in 0..1."""
-    factor = max(1, SAMPLE_SIDE // images.shape[-1])
-    large = images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
-    return [to_image(each.expand(3, -1, -1)) for each in large]

@@ -1,0 +1,1 @@
+"""The generator of paintings, a conditional adversarial network: training, evaluation, export."""

@@ -18,6 +18,7 @@ PYTEST := $(BIN)/python -m pytest -W error --numprocesses 2 --dist loadfile
 SLOW := $(addprefix tests/, \
 	test_whole_service.py \
 	clients/test_codec.py \
+	clients/test_real_autoencoder.py \
 	clients/test_real_server.py \
 	export/classifier/test_family.py \
 	export/generator/test_family.py \

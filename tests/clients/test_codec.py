@@ -178,6 +178,16 @@ def test_the_commands(url, tiles, tmp_path, monkeypatch, capsys):
         assert wide.size == (16, 8)
 
 
+def test_no_command_writes_over_the_image_unasked(url, tiles, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    tiles.save("photo.png")
+    before = Path("photo.png").read_bytes()
+    assert run(["compress", "photo.png", "--url", url]) == 0
+    assert run(["decompress", "photo.atl", "--url", url]) == 0
+    assert capsys.readouterr().out == "photo.atl\nphoto-decompressed.png\n"
+    assert Path("photo.png").read_bytes() == before
+
+
 def test_commands_that_are_refused(url, tiles, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     tiles.save("photo.png")

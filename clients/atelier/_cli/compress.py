@@ -48,7 +48,7 @@ def compress(image: Path, step: float, output: Path | None, url: str, timeout: f
     is_flag=True,
     help="Shrink the square to the aspect ratio that the image had before.",
 )
-@output_option("The file to write: .png, .jpg or .webp.", "FILE.png")
+@output_option("The file to write: .png, .jpg or .webp.", "FILE-decompressed.png")
 @server_options
 def decompress(
     file: Path, keep_aspect: bool, output: Path | None, url: str, timeout: float
@@ -57,7 +57,7 @@ def decompress(
 
     The image is the square of the network.
     """
-    output = output_of(output, f"{file.stem}.png", [file], STILL)
+    output = output_of(output, f"{file.stem}-decompressed.png", [file], STILL)
     with Client(url, timeout=timeout) as art:
         try:
             image = art.decompress(file.read_bytes())

@@ -26,7 +26,7 @@ def mended_sheet(art: Client, images: Sequence[tuple[str, Image.Image]]) -> Imag
         damaged = image.copy()
         damaged.paste("white", mask=mask)
         rows.append((name, [image, rebuilt, noisy, art.denoise(noisy), damaged, filled]))
-    columns = ["photograph", "rebuilt", f"noise, σ = {_SIGMA}", "mended", "hole", "filled"]
+    columns = ["photograph", "rebuilt", f"noise, {_SIGMA} levels", "mended", "hole", "filled"]
     return contact_sheet(columns, rows)
 
 

@@ -24,7 +24,7 @@ _MOVING_HELP = "The file to write: .gif or .webp repeat for ever; .png has all f
 _strength = click.option(
     "--strength",
     type=click.FloatRange(0, MAX_STRENGTH),
-    default=1.0,
+    default=4.0,
     metavar="NUMBER",
     show_default=True,
     help="How far from the image: 0 is its reconstruction, 1 the spread that the encoder gives it.",

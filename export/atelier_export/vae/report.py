@@ -12,8 +12,10 @@ _NOISE = {
 }
 _HOLES = {
     "grey": "as it is",
-    "vae": "autoencoder",
-    "biharmonic": "biharmonic inpainting, told where the holes are",
+    "vae": "autoencoder, from grey",
+    "smooth": "pull-push",
+    "vae_from_smooth": "autoencoder, from pull-push, as `fill` does",
+    "biharmonic": "biharmonic inpainting",
 }
 
 _CODECS = {"vae": "autoencoder", "jpeg": "JPEG", "webp": "WebP"}

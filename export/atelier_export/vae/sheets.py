@@ -7,13 +7,14 @@ from atelier_export.data.images import Pixels
 from atelier_export.reports.contact_sheet import Column, contact_sheet
 from atelier_export.vae.corruption import damaged_pixels, noisy_pixels, random_holes
 from atelier_export.vae.published import PublishedVAE
+from atelier_export.vae.restoration import pull_push
 from atelier_export.vae.walks import morph, variations
 
 SIGMA = 25
 """Standard deviation of the noise, of 255."""
 FRAMES = 8
 """Of a morph."""
-STRENGTH = 3
+STRENGTH = 5
 """Of the variations."""
 VARIATIONS = 3
 """Of an image."""
@@ -31,11 +32,12 @@ def restored_sheet(published: PublishedVAE, images: Pixels, seed: int) -> Image.
     noisy = noisy_pixels(images, SIGMA, random)
     holes = np.stack([random_holes(len(each), random)[0].numpy() for each in images])  # (n, N, N)
     damaged = damaged_pixels(images, holes)
-    filled = np.where(holes[..., None], published.rebuild(damaged), images)
+    smooth = np.stack([pull_push(*pair) for pair in zip(damaged, holes, strict=True)])
+    filled = np.where(holes[..., None], published.rebuild(smooth), images)
     columns = {
         "image": images,
         "rebuilt": published.rebuild(images),
-        f"noise, σ = {SIGMA}": noisy,
+        f"noise, {SIGMA} levels": noisy,
         "mended": published.rebuild(noisy),
         "holes": damaged,
         "filled": filled,

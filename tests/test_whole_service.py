@@ -22,11 +22,15 @@ from atelier import Client
 from atelier_export.onnx_graph.export import export_graph
 from atelier_export.style.checkpoint import StyleCheckpoint, load_style_checkpoint
 from atelier_export.style.serving import ServedStyle, style_graph
+from atelier_export.vae.checkpoint import load_vae_checkpoint
+from atelier_export.vae.published import PublishedVAE
+from atelier_export.vae.serving import ServedDecoder, ServedEncoder
 from atelier_serving import TritonServer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 CHECKPOINT = ROOT / "export" / "checkpoints" / "style" / "style.safetensors"
+VAE_CHECKPOINT = ROOT / "export" / "checkpoints" / "vae" / "vae.safetensors"
 STYLE = ROOT / "model_repository" / "style"
 SIZE = (131, 87)
 
@@ -165,6 +169,28 @@ def test_the_published_graph_is_what_the_checkpoint_gives(checkpoint):
         for model in (graph, published)
     )
     assert np.abs(one - other).max() <= 1
+
+
+@pytest.mark.parametrize("model", ["vae_encoder", "vae_decoder"])
+def test_the_autoencoder_was_made_from_its_checkpoint(model):
+    published = PublishedVAE(ROOT / "model_repository")
+    folder = ROOT / "model_repository" / model / str(published.version)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (
+        manifest["checkpoint"]["sha256"] == hashlib.sha256(VAE_CHECKPOINT.read_bytes()).hexdigest()
+    )
+
+
+def test_the_published_autoencoder_computes_what_pytorch_does():
+    published = PublishedVAE(ROOT / "model_repository")
+    network = load_vae_checkpoint(VAE_CHECKPOINT).network
+    image = np.asarray(Image.fromarray(data.chelsea()).resize((network.config.side,) * 2))[None]
+    mean, _ = published.encode(image)
+    with torch.no_grad():
+        expected_mean, _ = ServedEncoder(network.encoder)(torch.tensor(image))
+        expected = ServedDecoder(network)(torch.tensor(mean)).numpy()
+    np.testing.assert_allclose(mean, expected_mean, atol=1e-3)
+    assert np.abs(published.decode(mean).astype(int) - expected.astype(int)).max() <= 1
 
 
 def test_the_manifest_tells_the_files_and_where_they_come_from():

@@ -116,6 +116,15 @@ def test_both_models_are_published_and_name_each_other(repository):
         check_readable(onnx.load(repository / name / "1" / "model.onnx"))
 
 
+def test_exporting_again_gives_the_same_bytes(training, repository, tmp_path):
+    checkpoint = training / "vae.safetensors"
+    publish(family.served_models(checkpoint), checkpoint, tmp_path)
+    for model in ("vae_encoder", "vae_decoder"):
+        for file in ("model.onnx", "manifest.json"):
+            again = (tmp_path / model / "1" / file).read_bytes()
+            assert again == (repository / model / "1" / file).read_bytes()
+
+
 @pytest.mark.parametrize("batch", [1, 5])
 def test_the_published_graphs_compute_what_the_network_does(training, repository, batch):
     network = load_vae_checkpoint(training / "vae.safetensors").network

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from PIL import Image
 
-from atelier import _extras
+from atelier import AtelierError, DeadlineExceeded, _extras
 from atelier._cli import root
 from atelier._cli.files import write_whole
 from atelier._cli.root import run
@@ -317,3 +317,20 @@ def test_a_pipe_is_written_not_replaced(tmp_path):
 def test_the_name_on_pypi_is_the_projects():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert project["name"] == _extras.DISTRIBUTION
+
+
+def test_an_error_of_a_new_kind_has_an_exit_code(monkeypatch, capsys):
+    class QuotaError(AtelierError):
+        pass
+
+    class TooLateError(DeadlineExceeded):
+        pass
+
+    for error, code in ((QuotaError("too much"), 6), (TooLateError("too late"), 5)):
+
+        def fail(*, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(root.styles, "callback", lambda fail=fail, **_: fail())
+        assert run(["styles"]) == code
+        assert capsys.readouterr().err == f"Error: {error}\n"

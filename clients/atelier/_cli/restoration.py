@@ -1,8 +1,10 @@
 """`atelier reconstruct`, `atelier denoise` and `atelier fill`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
+from PIL import Image
 
 from atelier._cli.image_files import STILL, output_of, read_image, say_fitted, write_image
 from atelier._cli.options import image_argument, output_option, server_options
@@ -18,12 +20,7 @@ def reconstruct(image: Path, output: Path | None, url: str, timeout: float) -> N
 
     The whole image is fitted to the square of the network.
     """
-    output = output_of(output, f"{image.stem}-reconstructed.png", [image], STILL)
-    source = read_image(image)
-    with Client(url, timeout=timeout) as art:
-        square = art.reconstruct(source)
-    say_fitted(image, source, square)
-    write_image(output, square)
+    _write_square(image, output, "reconstructed", Client.reconstruct, url, timeout)
 
 
 @click.command
@@ -35,12 +32,7 @@ def denoise(image: Path, output: Path | None, url: str, timeout: float) -> None:
 
     The whole image is fitted to the square of the network.
     """
-    output = output_of(output, f"{image.stem}-denoised.png", [image], STILL)
-    source = read_image(image)
-    with Client(url, timeout=timeout) as art:
-        square = art.denoise(source)
-    say_fitted(image, source, square)
-    write_image(output, square)
+    _write_square(image, output, "denoised", Client.denoise, url, timeout)
 
 
 @click.command
@@ -57,3 +49,20 @@ def fill(image: Path, mask: Path, output: Path | None, url: str, timeout: float)
     with Client(url, timeout=timeout) as art:
         filled = art.fill(read_image(image), read_image(mask))
     write_image(output, filled)
+
+
+def _write_square(
+    image: Path,
+    output: Path | None,
+    name: str,
+    method: Callable[[Client, Image.Image], Image.Image],
+    url: str,
+    timeout: float,
+) -> None:
+    """Writes what a method makes of the whole image, at the network's size."""
+    output = output_of(output, f"{image.stem}-{name}.png", [image], STILL)
+    source = read_image(image)
+    with Client(url, timeout=timeout) as art:
+        square = method(art, source)
+    say_fitted(image, source, square)
+    write_image(output, square)

@@ -17,7 +17,6 @@ from atelier._errors import (
     DeadlineExceeded,
     InvalidRequest,
     Overloaded,
-    ServerFailed,
     Unreachable,
 )
 from atelier._extras import DISTRIBUTION, advice_for, remedy_for
@@ -27,8 +26,9 @@ _EXIT_CODES: dict[type[AtelierError], int] = {
     Unreachable: 3,
     Overloaded: 4,
     DeadlineExceeded: 5,
-    ServerFailed: 6,
+    AtelierError: 6,
 }
+"""Of the first class that an error belongs to."""
 _INTERRUPTED = 130
 
 _EPILOG = """\
@@ -101,7 +101,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except AtelierError as error:
-        return _fail(str(error), _EXIT_CODES[type(error)])
+        code = next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
+        return _fail(str(error), code)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("atelier"):
             raise

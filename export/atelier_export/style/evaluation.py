@@ -202,7 +202,7 @@ def _spread(photographs: Sequence[HeldOut], count: int) -> list[HeldOut]:
 
 def _versions() -> dict[str, str]:
     return {
-        "atelier": installed_version("atelier"),
+        "atelier": installed_version("atelier-art"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "onnxruntime": RUNTIME,

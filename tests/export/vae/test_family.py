@@ -143,6 +143,17 @@ def test_the_published_graphs_compute_what_the_network_does(training, repository
     assert np.abs(rebuilt.astype(int) - expected_image.numpy().astype(int)).max() <= 1
 
 
+def test_the_published_decoder_gives_black_where_there_is_no_number(repository):
+    content = (repository / "vae_decoder" / "1" / "model.onnx").read_bytes()
+    decoder = cpu_session(content, threads=1)
+    latent = np.random.default_rng(0).standard_normal((3, 64), np.float32)
+    (expected,) = decoder.run(["image"], {"latent": latent})
+    latent[1] = np.nan
+    (image,) = decoder.run(["image"], {"latent": latent})
+    assert (image[1] == 0).all()
+    np.testing.assert_array_equal(image[::2], expected[::2])
+
+
 def test_digits_are_learnt_by_the_same_code_and_their_bounds_reported(digits, digits_training):
     checkpoint = load_vae_checkpoint(digits_training / "vae.safetensors")
     figures = checkpoint.training["test"]

@@ -12,6 +12,7 @@ taken out here.
 import re
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import colour_profile
 
@@ -248,7 +249,7 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     raise damaged("WebP", "its first chunk holds no picture")
 
 
-def _unpack(format_name: str, layout: str, data: bytes, position: int) -> tuple:
+def _unpack(format_name: str, layout: str, data: bytes, position: int) -> tuple[Any, ...]:
     try:
         return struct.unpack_from(layout, data, position)
     except struct.error:

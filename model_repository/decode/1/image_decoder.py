@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+import numpy.typing as npt
 from colour_profile import checked
 from exif_orientation import read_orientation
 from image_container import Container, ImageError, damaged, read_container
@@ -72,8 +73,8 @@ class Photograph:
         profile: The colour profile (ICC), checked and for RGB, or nothing.
     """
 
-    pixels: np.ndarray
-    original: np.ndarray
+    pixels: npt.NDArray[np.uint8]
+    original: npt.NDArray[np.uint8]
     height: int
     width: int
     format: str
@@ -158,7 +159,7 @@ def _load(
         The image, and the part of it that is picture: at a half, 5 pixels make 2.5 of 3.
     """
     declared = container.width, container.height
-    part = (0, 0, *declared)
+    part: tuple[float, float, float, float] = (0, 0, *declared)
     try:
         with warnings.catch_warnings():
             # Pillow warns of what it overlooks; what it does not overlook it raises.

@@ -2,8 +2,10 @@
 
 import json
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 from image_container import ImageError
 from image_decoder import Limits, decode
@@ -27,11 +29,11 @@ class TritonPythonModel:
             limits[name] = int(text)
         self._limits = Limits(**limits)
 
-    def execute(self, requests: list) -> list:
+    def execute(self, requests: list[Any]) -> list[Any]:
         """Answers each request by itself: one that fails leaves the others alone."""
         return [self._answer(request) for request in requests]
 
-    def _options(self, request) -> Options:
+    def _options(self, request: Any) -> Options:
         parameters = json.loads(request.parameters() or "{}")
         # An ensemble takes from its steps what it connects, so this tells what the pixels are for.
         if request.requested_output_names() == {"pixels"}:
@@ -39,7 +41,7 @@ class TritonPythonModel:
             return Options()
         return read_options(parameters, self._limits.min_side)
 
-    def _answer(self, request):
+    def _answer(self, request: Any) -> Any:
         try:
             options = self._options(request)
             image = pb_utils.get_input_tensor_by_name(request, "image").as_numpy()
@@ -69,9 +71,9 @@ class TritonPythonModel:
         )
 
 
-def _text(value: bytes) -> np.ndarray:
+def _text(value: bytes) -> npt.NDArray[np.object_]:
     return np.array([[value]], dtype=np.object_)
 
 
-def _failure(message: str, code: int):
+def _failure(message: str, code: int) -> Any:
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))

@@ -9,8 +9,10 @@ the step of an ensemble that answers otherwise does, it has none.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 MAX_SIDE = {"jpeg": 65_500, "png": 2**31 - 1, "webp": 16_383}
 """Formats that an answer can have, with the largest side in pixels that each one holds."""
@@ -56,7 +58,7 @@ def read_options(parameters: dict[str, object], min_side: int) -> Options:
     Raises:
         OptionsError: A value is not among the allowed ones.
     """
-    readers = {
+    readers: dict[str, Callable[[object], Any]] = {
         "format": _format,
         "quality": _quality,
         "keep_colors": _keep_colors,

@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 from atelier import AsyncClient, Client, DeadlineExceeded, InvalidRequest, Unreachable
 from atelier._cli.root import run
 from atelier_serving import ReloadError, TritonServer
-from fakes.style_network import IN_TWO_STYLES, write_style
+from fakes.style_network import IN_TWO_STYLES, write_style, write_style_weights
 
 COMPLETE = "--disable-auto-complete-config"
 """Spares Triton a second start of each Python model's process: no configuration lacks anything."""
@@ -44,11 +44,12 @@ class TritonPythonModel(TritonPythonModel):
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The served models with the stand-in network, and an `encode` that can be held."""
     path = tmp_path_factory.mktemp("model_repository")
-    for model in ("decode", "style_weights", "encode", "stylize"):
+    for model in ("decode", "encode", "stylize"):
         shutil.copytree(REPOSITORY / model, path / model)
     with (path / "encode/1/model.py").open("a") as code:
         code.write(HOLD)
     write_style(path, IN_TWO_STYLES)
+    write_style_weights(path, IN_TWO_STYLES)
     return path
 
 

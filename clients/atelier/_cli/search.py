@@ -1,6 +1,7 @@
 """`atelier search`."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from atelier._cli.options import server_options
 from atelier._client import Client
 from atelier._search.objectives import Painter, objective_named
 from atelier._search.optimizers import OPTIMIZERS
-from atelier._search.search import Found, search
+from atelier._search.search import search
 
 
 @click.command("search")
@@ -80,24 +81,39 @@ def search_command(
 
     All optimizers spend the same budget; random search shows what the others gain.
     """
-    # Optional, as `cma` is: what is missing is said before anything is searched.
+    # Loaded here, as it needs matplotlib; `cma` is needed next. Whoever lacks one of them hears it
+    # before anything is searched.
     from atelier._search import report
 
     names = list(dict.fromkeys(optimizers)) or list(OPTIMIZERS)
     seeds = range(settings["seed"], settings["seed"] + settings["repeats"])
+    size = {"budget": settings["budget"], "batch": settings["batch"]}
     with Client(url, timeout=timeout) as client:
         painter = cast(Painter, client)
         label = objective_named(settings["objective"], painter).label
-        for name in names:
-            OPTIMIZERS[name](2, batch=settings["batch"], budget=1, seed=0)
+        length = painter.latents(1, seed=0).shape[1]
+        optimizer_of = {
+            (name, seed): OPTIMIZERS[name](length, seed=seed, **size)
+            for name in names
+            for seed in seeds
+        }
         output.mkdir(parents=True, exist_ok=True)
-        results = {
-            name: [_searched(painter, name, seed, settings) for seed in seeds] for name in names
+        found = {
+            (name, seed): search(
+                painter,
+                optimizer,
+                objective_named(settings["objective"], painter),
+                movement=settings["movement"],
+                progress=partial(_say, name, seed, settings["budget"]),
+                **size,
+            )
+            for (name, seed), optimizer in optimizer_of.items()
         }
 
+    results = {name: [found[name, seed] for seed in seeds] for name in names}
     best = {name: report.best_of(searches) for name, searches in results.items()}
     row = row_of(
-        [captioned(found.image, [name, f"{found.score:.4g}"]) for name, found in best.items()]
+        [captioned(each.image, [name, f"{each.score:.4g}"]) for name, each in best.items()]
     )
     files = {
         "best.png": report.png(row),
@@ -109,20 +125,5 @@ def search_command(
         click.echo(output / file)
 
 
-def _searched(painter: Painter, name: str, seed: int, settings: dict[str, Any]) -> Found:
-    """One search, whose progress goes to standard error."""
-    budget, batch = settings["budget"], settings["batch"]
-
-    def progress(done: int, best: float) -> None:
-        click.echo(f"{name}, seed {seed}: {best:.4g} after {done} of {budget}", err=True)
-
-    length = painter.latents(1, seed=0).shape[1]
-    return search(
-        painter,
-        OPTIMIZERS[name](length, batch=batch, budget=budget, seed=seed),
-        objective_named(settings["objective"], painter),
-        movement=settings["movement"],
-        budget=budget,
-        batch=batch,
-        progress=progress,
-    )
+def _say(name: str, seed: int, budget: int, done: int, best: float) -> None:
+    click.echo(f"{name}, seed {seed}: {best:.4g} after {done} of {budget}", err=True)

@@ -130,7 +130,7 @@ class SimulatedAnnealing:
 
     @property
     def _temperature(self) -> float:
-        return self._first_temperature * self._COOLING**self._progress
+        return float(self._first_temperature * self._COOLING**self._progress)
 
     @property
     def _progress(self) -> float:

@@ -74,6 +74,15 @@ def test_a_score_needs_no_scale_of_its_own(name):
     np.testing.assert_array_equal(small, large)
 
 
+def test_children_take_after_the_better_parents():
+    optimizer = OPTIMIZERS["genetic"](LENGTH, batch=BATCH, budget=BUDGET, seed=0)
+    parents = optimizer.ask(BATCH)
+    optimizer.tell(parents, np.arange(BATCH, dtype=float))
+    children = np.concatenate([optimizer.ask(BATCH) for _ in range(20)])
+    likeness = (children @ parents.T).mean(axis=0)
+    assert likeness[BATCH // 2 :].mean() > 1.5 * likeness[: BATCH // 2].mean()
+
+
 def test_annealing_cools():
     """Late chains move less, and lose less."""
     candidates, scores = searched("annealing")

@@ -81,7 +81,7 @@ class BaseClient:
         lossless = {**options, "format": options["format"] or LOSSLESS}
         return self._stylize_encoded(image, style, lossless).then(decoded_image)
 
-    def _classify(self, image: ImageSource, top: int) -> Exchange[Classification]:
+    def _classify(self, image: ImageSource, top: int | None) -> Exchange[Classification]:
         return classify_image(encoded_image(image).data, top)
 
     def _styles(self) -> Exchange[list[str]]:

@@ -54,7 +54,7 @@ class Classification:
         return self.eras[0].name
 
 
-def classify_image(image: bytes, top: int) -> Exchange[Classification]:
+def classify_image(image: bytes, top: int | None) -> Exchange[Classification]:
     """Asks `classify` for the movements and eras of an encoded image.
 
     Reading the answer raises InvalidRequest where the server has fewer than `top` movements, which
@@ -64,12 +64,13 @@ def classify_image(image: bytes, top: int) -> Exchange[Classification]:
         InvalidRequest: `top` is below 1.
         TypeError: `top` is no whole number.
     """
-    top = whole_number("top", top, 1)
+    if top is not None:
+        top = whole_number("top", top, 1)
     outputs = {"probabilities": _EVERY_CLASS, "era_probabilities": _EVERY_CLASS}
 
     def read(answer: dict[str, list[bytes]]) -> Classification:
         movements = _labels(answer["probabilities"])
-        if top > len(movements):
+        if top is not None and top > len(movements):
             raise InvalidRequest(
                 f"top {top} is not possible: give 1 to {len(movements)}, the number of movements "
                 "that the server has"

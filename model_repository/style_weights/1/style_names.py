@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from client_text import fold
+
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
 _COMMENT = re.compile(rf"({_QUOTED})|#[^\n]*")
 _STYLES = re.compile(
@@ -29,11 +31,6 @@ def parse_names(text: str) -> tuple[str, ...]:
     if len({fold(name) for name in names}) < len(names):
         raise ValueError(f"parameter 'styles' names a style twice: {text}")
     return names
-
-
-def fold(name: str) -> str:
-    """A name without what people vary when they type it: "Great Wave" is "great_wave"."""
-    return re.sub(r"[\s_-]+", "_", name.strip()).casefold()
 
 
 def read_names(config: Path) -> tuple[str, ...]:

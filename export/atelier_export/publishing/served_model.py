@@ -53,9 +53,10 @@ class ServedModel:
     Attributes:
         name: The model's name.
         config: The text of its config.pbtxt.
-        graph: What is exported to model.onnx; None for an ensemble, which has no file of its own.
+        graph: What is exported to model.onnx; None for an ensemble, and for a model in Python.
         model_files: Files beside config.pbtxt, such as labels, by name.
-        version_files: Files beside model.onnx, by name.
+        version_files: Files in the version's folder beside model.onnx, by name: the code of a model
+            in Python.
         provenance: What the manifest says about the network, as plain JSON.
     """
 

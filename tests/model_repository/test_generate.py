@@ -17,7 +17,7 @@ from seeded_latents import seeded_latent, seeded_movement
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
-from atelier_serving import TritonServer
+from atelier_serving import StartError, TritonServer
 from fakes.generator import LENGTH, MOVEMENTS, SIDE, publish_generator
 from fakes.waiting import HANG_SECONDS, until
 
@@ -266,6 +266,20 @@ def test_what_cannot_be_done_is_refused_and_harms_no_other(ask, generate, option
         assert all(same(other.result(), expected) for other in others)
     assert message.startswith(f"in ensemble 'generate', {words}")
     assert refusal(ask, model="latents", **options) == message.partition(", ")[2]
+
+
+def test_an_unusable_configuration_fails_the_load_and_says_why(tmp_path):
+    publish_generator(tmp_path / "repository")
+    (tmp_path / "alone").mkdir()
+    alone = (tmp_path / "repository" / "latents").rename(tmp_path / "alone" / "latents")
+    config = alone / "config.pbtxt"
+    assert config.read_text().count('"1.0"') == 1
+    config.write_text(config.read_text().replace('"1.0"', '"5"'))
+    log: list[str] = []
+    with pytest.raises(StartError), TritonServer(tmp_path / "alone", log=log.append):
+        pass
+    words = "parameter 'truncation' in config.pbtxt must be a number above 0 up to 4, not '5'"
+    assert words in "\n".join(log)
 
 
 def test_a_tensor_of_another_shape_is_refused(server):

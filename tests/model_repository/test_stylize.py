@@ -181,6 +181,7 @@ def test_encode_takes_paintings_of_one_size_together(server, photo):
         for file, image in zip(together, images, strict=True):
             assert client.infer("encode", for_encode(image)).as_numpy("encoded") == file
         assert opened(together[1].item()).size == (40, 30)
+        assert opened(together[2].item()).info["icc_profile"] == PROFILE
         with pytest.raises(InferenceServerException, match="quality 101 is not from 1 to 100"):
             client.infer("encode", for_encode(*images, {"pixels": picture, "quality": 101}))
 

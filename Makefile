@@ -28,6 +28,7 @@ SLOW := $(addprefix tests/, \
 	export/vae/test_family.py \
 	model_repository/test_classify.py \
 	model_repository/test_drain.py \
+	model_repository/test_generate.py \
 	model_repository/test_malformed.py \
 	model_repository/test_stylize.py \
 	model_repository/test_stylize_options.py \

@@ -20,6 +20,8 @@ from fakes.style_network import write_style, write_style_weights
 from fakes.waiting import HANG_SECONDS
 
 MODELS = Path(__file__).parents[2] / "model_repository"
+LATENTS = Path(__file__).parents[2] / "export" / "atelier_export" / "generator" / "latents"
+"""The version's folder of the model `latents`, as the export publishes it."""
 OURS = ("decode", "style_weights", "encode", "stylize")
 
 
@@ -37,6 +39,7 @@ def import_modules(version: Path) -> None:
 
 for name in OURS:
     import_modules(MODELS / name / "1")
+import_modules(LATENTS)
 
 Stylize = Callable[..., bytes]
 Connect = Callable[[str], AbstractContextManager[Stylize]]

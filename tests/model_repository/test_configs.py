@@ -20,7 +20,7 @@ def config_of(name: str) -> model_config_pb2.ModelConfig:
 def test_triton_knows_every_field(name):
     config = config_of(name)
     assert config.name == name
-    assert config.max_batch_size == 1
+    assert config.max_batch_size == (16 if name == "encode" else 1)
     assert (REPOSITORY / name / "1").is_dir()
     assert config.platform == "ensemble" if name == "stylize" else config.backend == "python"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 from skimage import data
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
@@ -17,6 +17,7 @@ from atelier_serving import StartError, TritonServer
 from fakes.style_network import write_style_weights
 
 MODELS = Path(__file__).parents[2] / "model_repository"
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def opened(encoded: bytes) -> Image.Image:
@@ -121,21 +122,22 @@ def text(name: str, value: bytes) -> grpc.InferInput:
     return tensor(name, value, "BYTES", [1, 1])
 
 
-def for_encode(picture: np.ndarray, **changes: object) -> list[grpc.InferInput]:
-    """The inputs of `encode` for a picture that is answered as it is, but for the changes."""
-    height, width = picture.shape[:2]
-    values = {"pixels": picture, "original": np.empty((0, 0, 3)), "size": [height, width]}
-    values |= {"profile": b"", "format": b"png", "quality": 0, **changes}
-    pictures = [
-        tensor(name, values[name], "UINT8", [1, *np.shape(values[name])])
-        for name in ("pixels", "original")
-    ]
+def for_encode(*images: dict[str, object]) -> list[grpc.InferInput]:
+    """The inputs of `encode` for a batch of images that are answered as they are, but for what
+    each one gives beside its pixels.
+    """
+    defaults = {"original": np.empty((0, 0, 3)), "profile": b"", "format": b"png", "quality": 0}
+    rows = [{**defaults, "size": image["pixels"].shape[:2], **image} for image in images]
+    types = {"pixels": "UINT8", "original": "UINT8", "size": "INT32", "quality": "INT32"}
+    types |= {"profile": "BYTES", "format": "BYTES"}
     return [
-        *pictures,
-        tensor("size", values["size"], "INT32", [1, 2]),
-        text("profile", values["profile"]),
-        text("format", values["format"]),
-        tensor("quality", values["quality"], "INT32", [1, 1]),
+        tensor(
+            name,
+            [row[name] for row in rows],
+            datatype,
+            [len(rows), *(np.shape(rows[0][name]) or [1])],
+        )
+        for name, datatype in types.items()
     ]
 
 
@@ -161,10 +163,28 @@ def test_steps_serve_alone(server, encoded, photo):
         assert asked.as_numpy("format").tolist() == [[b"webp"]]
         assert asked.as_numpy("quality").tolist() == [[70]]
 
-        result = client.infer("encode", for_encode(picture)).as_numpy("encoded").item()
+        result = client.infer("encode", for_encode({"pixels": picture})).as_numpy("encoded").item()
         assert (pixels(result) == picture).all()
-        larger = client.infer("encode", for_encode(picture, size=[254, 362]))
+        larger = client.infer("encode", for_encode({"pixels": picture, "size": [254, 362]}))
         assert opened(larger.as_numpy("encoded").item()).size == (362, 254)
+
+
+def test_encode_takes_paintings_of_one_size_together(server, photo):
+    picture = np.asarray(photo)
+    images = [
+        {"pixels": picture},
+        {"pixels": 255 - picture, "size": [30, 40], "format": b"webp", "quality": 100},
+        {"pixels": picture // 2, "format": b"jpeg", "profile": PROFILE},
+    ]
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+        together = client.infer("encode", for_encode(*images)).as_numpy("encoded")
+        assert together.shape == (3, 1)
+        for file, image in zip(together, images, strict=True):
+            assert client.infer("encode", for_encode(image)).as_numpy("encoded") == file
+        assert opened(together[1].item()).size == (40, 30)
+        assert opened(together[2].item()).info["icc_profile"] == PROFILE
+        with pytest.raises(InferenceServerException, match="quality 101 is not from 1 to 100"):
+            client.infer("encode", for_encode(*images, {"pixels": picture, "quality": 101}))
 
 
 @pytest.mark.parametrize(
@@ -175,14 +195,14 @@ def test_steps_serve_alone(server, encoded, photo):
         ({"size": [0, 181]}, "size 0, 181 (height, width) is not from 1 to 52428800 pixels"),
         ({"size": [-1, -1]}, "size -1, -1"),
         ({"size": [2**31 - 1, 2**31 - 1]}, "raise parameter 'max_pixels' of the model 'encode'"),
-        ({"pixels": np.empty((0, 0, 3))}, "there are no pixels"),
+        ({"pixels": np.empty((0, 0, 3)), "size": [127, 181]}, "there are no pixels"),
         ({"original": np.zeros((16, 20, 3))}, "16 x 20 pixels (height x width), which is not the"),
     ],
 )
 def test_a_step_that_serves_alone_refuses_what_it_cannot_do(server, photo, changes, words):
     with grpc.InferenceServerClient(server.grpc_url) as client:
         with pytest.raises(InferenceServerException) as caught:
-            client.infer("encode", for_encode(np.asarray(photo), **changes))
+            client.infer("encode", for_encode({"pixels": np.asarray(photo), **changes}))
         assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
         assert words in caught.value.message()
 
@@ -207,10 +227,10 @@ def test_encode_refuses_a_painting_beyond_its_limit(tmp_path, photo):
     picture = np.asarray(photo)
     larger = np.asarray(photo.resize((181, 128)))
     with serve(tmp_path) as client:
-        result = client.infer("encode", for_encode(picture)).as_numpy("encoded").item()
+        result = client.infer("encode", for_encode({"pixels": picture})).as_numpy("encoded").item()
         assert (pixels(result) == picture).all()
         with pytest.raises(InferenceServerException) as caught:
-            client.infer("encode", for_encode(larger, size=[127, 181]))
+            client.infer("encode", for_encode({"pixels": larger, "size": [127, 181]}))
         assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
         words = f"pixels has 128 x 181 pixels (height x width), more than {limit}: raise parameter"
         assert words in caught.value.message()

@@ -10,6 +10,8 @@ from atelier_export.vae.network import VAE, VAEConfig
 
 LARGEST_TRUNCATION = 4.0
 """A value of a normal distribution is beyond it in one of 16,000 draws: as good as none."""
+DEFAULT_TRUNCATION = 1.0
+"""Of the sheets of samples and walks, and of the images of a server that is asked for no other."""
 
 
 class LatentDecoder(nn.Module):

@@ -8,11 +8,18 @@ import torch
 from torch import Tensor, nn
 
 from atelier_export.generator.checkpoint import GeneratorCheckpoint
-from atelier_export.generator.painter import LatentDecoder, Painter
+from atelier_export.generator.painter import (
+    DEFAULT_TRUNCATION,
+    LARGEST_TRUNCATION,
+    LatentDecoder,
+    Painter,
+)
 from atelier_export.publishing.served_model import Graph, Inputs, Output, ServedModel
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.vae.serving import PIXEL_TOLERANCE, served_pixels
 
+MAX_BATCH = 16
+"""Images that are painted at once, and of one request; `encode` takes as many."""
 PARITY_BATCHES = (1, 3, 8)
 PARITY_SEED = 20140610
 
@@ -42,7 +49,11 @@ class ServedGenerator(nn.Module):
 
 
 def generator_models(checkpoint: GeneratorCheckpoint) -> list[ServedModel]:
-    """What is published of a generator: `generator`, both networks in one graph.
+    """What is published of a generator.
+
+    `generator` is both networks in one graph. `latents` draws what it takes, in Python: the files
+    of the folder of that name. `generate` is the ensemble of both and of `encode`, which every
+    model repository has.
 
     Raises:
         ValueError: It was trained on digits.
@@ -50,23 +61,37 @@ def generator_models(checkpoint: GeneratorCheckpoint) -> list[ServedModel]:
     painter = checkpoint.painter
     if not isinstance(painter.decoder, LatentDecoder) or painter.decoder.config.colors != 3:
         raise ValueError("a network of digits cannot be served; train on paintings")
+    folder = Path(__file__).parent
     config, side = painter.generator.config, painter.decoder.config.side
+    configs = {
+        name: triton_config(
+            folder / f"{name}.pbtxt",
+            batch=MAX_BATCH, side=side, latent=config.latent, last=config.classes - 1,
+            movements=",".join(checkpoint.classes),
+            truncation=DEFAULT_TRUNCATION, largest_truncation=LARGEST_TRUNCATION,
+        )
+        for name in ("generator", "latents", "generate")
+    }  # fmt: skip
     return [
         ServedModel(
             name="generator",
-            config=triton_config(
-                Path(__file__).with_name("generator.pbtxt"),
-                side=side, latent=config.latent, last=config.classes - 1,
-                movements=",".join(checkpoint.classes),
-            ),
+            config=configs["generator"],
             graph=generator_graph(painter, side),
             provenance={
                 "network": asdict(config),
                 "vae": asdict(painter.decoder.config),
                 "movements": checkpoint.classes,
             },
-        )
-    ]  # fmt: skip
+        ),
+        ServedModel(
+            name="latents",
+            config=configs["latents"],
+            version_files={
+                file.name: file.read_bytes() for file in sorted((folder / "latents").glob("*.py"))
+            },
+        ),
+        ServedModel(name="generate", config=configs["generate"]),
+    ]
 
 
 def generator_graph(painter: Painter, side: int) -> Graph:

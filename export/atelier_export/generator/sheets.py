@@ -7,7 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from atelier_export.data.images import Pixels
-from atelier_export.generator.painter import draw_latents, interpolate_latents
+from atelier_export.generator.painter import DEFAULT_TRUNCATION, draw_latents, interpolate_latents
 from atelier_export.generator.published import PublishedGenerator
 from atelier_export.reports.contact_sheet import Column, contact_sheet
 
@@ -15,13 +15,11 @@ ROWS = 6
 """Samples of each movement."""
 STEPS = 8
 """Images of a walk, both ends included."""
-TRUNCATION = 1.0
-"""Of the latents of samples and walks."""
 
 
 def movement_sheet(published: PublishedGenerator, seed: int) -> Image.Image:
     """Samples of each movement, a column a movement, from the same latents in each column."""
-    latents = draw_latents(np.random.default_rng(seed), ROWS, published.latent, TRUNCATION)
+    latents = draw_latents(np.random.default_rng(seed), ROWS, published.latent, DEFAULT_TRUNCATION)
     return contact_sheet(
         [
             Column(movement, _images(published.paint(latents, np.full(ROWS, number))))
@@ -35,7 +33,7 @@ def walk_sheet(published: PublishedGenerator, seed: int) -> Image.Image:
     random = np.random.default_rng(seed)
     rows = []
     for number in range(len(published.movements)):
-        ends = draw_latents(random, 2, published.latent, TRUNCATION)  # (2, Z)
+        ends = draw_latents(random, 2, published.latent, DEFAULT_TRUNCATION)  # (2, Z)
         walk = interpolate_latents(ends[0], ends[1], STEPS)  # (STEPS, Z)
         rows.append(_images(published.paint(walk, np.full(STEPS, number))))
     return contact_sheet(

@@ -53,9 +53,10 @@ class ServedModel:
     Attributes:
         name: The model's name.
         config: The text of its config.pbtxt.
-        graph: What is exported to model.onnx; None for a model that has no such file.
+        graph: What is exported to model.onnx; None for an ensemble, and for a model in Python.
         model_files: Files beside config.pbtxt, such as labels, by name.
-        version_files: Files beside model.onnx, by name.
+        version_files: Files in the version's folder beside model.onnx, by name: the code of a model
+            in Python.
         provenance: What the manifest says about the network, as plain JSON.
         hand_written: Whether the versions are code that no export writes. Then the config.pbtxt is
             all that is published, where the model lies in the repository.

@@ -8,10 +8,11 @@ from image_encoder import Defaults, EncodeError, encode
 from photograph import resized, with_colours_of
 
 _RANGES = {"jpeg_quality": (1, 100), "webp_quality": (1, 100), "max_pixels": (1, 2**31 - 1)}
+_INPUTS = ("pixels", "original", "size", "profile", "format", "quality")
 
 
 class TritonPythonModel:
-    """A painting and what it takes back from the photograph -> `encoded` BYTES[1]."""
+    """Paintings and what they take back from the photographs -> `encoded` BYTES[1] each."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the defaults from the configuration; a missing or unusable one fails the load."""
@@ -34,27 +35,31 @@ class TritonPythonModel:
 
     def _answer(self, request):
         try:
-            painting, original = _array(request, "pixels")[0], _array(request, "original")[0]
-            height, width = (int(side) for side in _array(request, "size")[0])
-            self._check(painting, original, height, width)
-            if original.size:
-                picture = with_colours_of(original, painting)
-            else:
-                picture = resized(painting, height, width)
-            encoded = encode(
-                picture,
-                _array(request, "format").item().decode(errors="replace"),
-                _array(request, "quality").item(),
-                self._defaults,
-                _array(request, "profile").item(),
-            )
+            batch = zip(*(_array(request, name) for name in _INPUTS), strict=True)
+            files = [[self._file(*image)] for image in batch]
         except EncodeError as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             pb_utils.Logger.log_error(f"encode: {error!r}")
             return _failure(f"encode failed: {error!r}", pb_utils.TritonError.INTERNAL)
         return pb_utils.InferenceResponse(
-            [pb_utils.Tensor("encoded", np.array([[encoded]], dtype=np.object_))]
+            [pb_utils.Tensor("encoded", np.array(files, dtype=np.object_))]
+        )
+
+    def _file(self, painting, original, size, profile, format_name, quality) -> bytes:
+        """One image of a batch, encoded; takes its rows of the tensors."""
+        height, width = size.tolist()
+        self._check(painting, original, height, width)
+        if original.size:
+            picture = with_colours_of(original, painting)
+        else:
+            picture = resized(painting, height, width)
+        return encode(
+            picture,
+            format_name.item().decode(errors="replace"),
+            quality.item(),
+            self._defaults,
+            profile.item(),
         )
 
     def _check(self, painting: np.ndarray, original: np.ndarray, height: int, width: int) -> None:

@@ -1,4 +1,4 @@
-"""What clients write: the numbers in it, and how a refusal shows it."""
+"""What clients write: the numbers and names in it, and how a refusal shows it."""
 
 import math
 import re
@@ -10,6 +10,11 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 def number(text: str) -> float:
     """The number that is written in decimal, perhaps infinite; NaN where the text is none."""
     return float(text) if _NUMBER.fullmatch(text) else math.nan
+
+
+def fold(name: str) -> str:
+    """A name without what people vary when they type it: "Great Wave" is "great_wave"."""
+    return re.sub(r"[\s_-]+", "_", name.strip()).casefold()
 
 
 def quote(value: object) -> str:

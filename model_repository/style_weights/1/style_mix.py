@@ -8,8 +8,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from client_text import number, quote
-from style_names import fold
+from client_text import fold, number, quote
 
 MAX_LENGTH = 4096
 """Longest mix that is read, in bytes: room for a hundred styles with their weights."""

@@ -2,6 +2,8 @@
 
 import re
 
+from client_text import fold
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -21,8 +23,3 @@ def parse_names(text: str) -> tuple[str, ...]:
     if len({fold(name) for name in names}) < len(names):
         raise ValueError(f"parameter 'styles' names a style twice: {text}")
     return names
-
-
-def fold(name: str) -> str:
-    """A name without what people vary when they type it: "Great Wave" is "great_wave"."""
-    return re.sub(r"[\s_-]+", "_", name.strip()).casefold()

@@ -24,6 +24,7 @@ from atelier_export.generator.checkpoint import load_generator_checkpoint
 from atelier_export.generator.serving import ServedGenerator
 from atelier_export.onnx_graph.export import check_readable, export_graph
 from atelier_export.onnx_graph.runtime import cpu_session
+from atelier_export.publishing.manifest import fingerprints
 from atelier_export.publishing.publish import publish
 from atelier_export.vae.checkpoint import VAECheckpoint, save_vae_checkpoint
 from atelier_export.vae.network import VAE, VAEConfig
@@ -134,9 +135,31 @@ def test_the_published_graph_paints_what_the_network_does(training, repository, 
 
 
 def test_the_export_gives_the_same_bytes_again(training, repository):
-    (model,) = family.served_models(training / "generator.safetensors")
+    checkpoint = training / "generator.safetensors"
+    models = family.served_models(checkpoint)
     published = (repository / "generator" / "1" / "model.onnx").read_bytes()
-    assert export_graph(model.graph) == published
+    assert export_graph(models[0].graph) == published
+    before = {file: file.read_bytes() for file in repository.rglob("*") if file.is_file()}
+    publication = publish(models, checkpoint, repository)
+    assert not publication.is_new
+    assert publication.folders == tuple(
+        repository / name / "1" for name in ("generator", "latents", "generate")
+    )
+    assert {file: file.read_bytes() for file in repository.rglob("*") if file.is_file()} == before
+
+
+def test_the_code_of_latents_is_published_with_its_checksums(repository):
+    version = repository / "latents" / "1"
+    code = Path(family.__file__).parent / "latents"
+    files = {file.name: file.read_bytes() for file in code.glob("*.py")}
+    assert "model.py" in files
+    assert {file.name: file.read_bytes() for file in version.glob("*.py")} == files
+    assert {file.name for file in version.iterdir()} == {*files, "manifest.json"}
+    manifest = json.loads((version / "manifest.json").read_text())
+    assert manifest["files"] == fingerprints(
+        {**files, "../config.pbtxt": (repository / "latents" / "config.pbtxt").read_bytes()}
+    )
+    assert set(manifest["published_with"]) == {"generator", "generate"}
 
 
 def test_digits_are_learnt_by_the_same_code_and_judged(digits, networks, digits_training):

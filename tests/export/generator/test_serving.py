@@ -1,5 +1,9 @@
+from pathlib import Path
+
 import pytest
 import torch
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from atelier_export.generator.checkpoint import (
     GeneratorCheckpoint,
@@ -11,6 +15,7 @@ from atelier_export.generator.painter import LatentDecoder, Painter, PixelDecode
 from atelier_export.generator.serving import ServedGenerator, generator_models
 from atelier_export.vae.network import VAE, VAEConfig
 
+MODELS = Path(__file__).parents[3] / "model_repository"
 CONFIG = GANConfig(classes=3, colors=2, side=8, latent=6, channels=(8, 6))
 CLASSES = ("cubism", "fauvism", "rococo")
 
@@ -50,7 +55,7 @@ def test_a_latent_that_is_no_number_gives_black_and_harms_no_other(painter, valu
 
 
 def test_the_configuration_names_the_movements_and_the_shapes(painter):
-    (model,) = generator_models(GeneratorCheckpoint(painter, CLASSES, {}))
+    model, *_ = generator_models(GeneratorCheckpoint(painter, CLASSES, {}))
     assert model.name == "generator"
     assert '"cubism,fauvism,rococo"' in model.config
     assert model.graph.outputs["image"].shape == ("batch", 16, 16, 3)
@@ -58,6 +63,45 @@ def test_the_configuration_names_the_movements_and_the_shapes(painter):
         label for batch in model.graph.parity_batches() for label in batch["movement"].flatten()
     }
     assert {int(label) for label in asked} == {-1, 0, 1, 2, 3}
+
+
+@pytest.fixture
+def configs(painter):
+    """The configurations of what is published, and that of `encode`, by the model's name."""
+    texts = [each.config for each in generator_models(GeneratorCheckpoint(painter, CLASSES, {}))]
+    texts.append((MODELS / "encode" / "config.pbtxt").read_text())
+    parsed = [text_format.Parse(text, ModelConfig()) for text in texts]
+    return {config.name: config for config in parsed}
+
+
+def test_the_steps_of_the_ensemble_fit_together(configs):
+    ensemble = configs["generate"]
+    assert list(ensemble.input) == list(configs["latents"].input)
+    assert all(tensor.optional for tensor in ensemble.input)
+    given = tensors = {tensor.name for tensor in ensemble.input}
+    for step in ensemble.ensemble_scheduling.step:
+        model = configs[step.model_name]
+        assert set(step.input_map) == {tensor.name for tensor in model.input}
+        assert set(step.output_map) == {tensor.name for tensor in model.output}
+        assert set(step.input_map.values()) <= tensors
+        # No two steps run side by side.
+        assert set(step.input_map.values()) & given
+        given = set(step.output_map.values())
+        tensors = tensors | given
+    assert {tensor.name for tensor in ensemble.output} == given
+
+
+def test_what_latents_knows_of_the_others_is_so(configs):
+    latents, generator = configs["latents"].parameters, configs["generator"]
+    assert {name: each.string_value for name, each in latents.items()} == {
+        "movements": generator.parameters["movements"].string_value,
+        "latent_length": "6",
+        "side": "16",
+        "max_count": str(generator.max_batch_size),
+        "truncation": "1.0",
+        "largest_truncation": "4.0",
+    }
+    assert configs["encode"].max_batch_size == generator.max_batch_size
 
 
 def test_a_checkpoint_holds_both_networks_and_its_classes(painter, tmp_path):

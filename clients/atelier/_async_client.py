@@ -113,7 +113,7 @@ class AsyncClient(BaseClient):
         return await self._converse(conversation, timeout)
 
     async def classify(
-        self, image: ImageSource, top: int = 3, *, timeout: Timeout = USE_CLIENT_DEFAULT
+        self, image: ImageSource, top: int | None = 3, *, timeout: Timeout = USE_CLIENT_DEFAULT
     ) -> Classification:
         """Says which movement and era an image belongs to, as `Client.classify` does."""
         return await self._converse(_classify.classify(image, top), timeout)

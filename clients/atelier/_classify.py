@@ -56,7 +56,7 @@ class Classification:
         return self.eras[0].name
 
 
-def classify(image: ImageSource, top: int) -> Conversation[Classification]:
+def classify(image: ImageSource, top: int | None) -> Conversation[Classification]:
     """Asks `classify` for the movements and eras of an image.
 
     Raises:
@@ -64,7 +64,8 @@ def classify(image: ImageSource, top: int) -> Conversation[Classification]:
             refuse.
         TypeError: `top` is no whole number.
     """
-    top = whole_number("top", top, 1)
+    if top is not None:
+        top = whole_number("top", top, 1)
     response = yield InferBytes(
         "classify",
         {"image": encoded_image(image).data},
@@ -72,7 +73,7 @@ def classify(image: ImageSource, top: int) -> Conversation[Classification]:
         {},
     )
     movements = _labels(response["probabilities"])
-    if top > len(movements):
+    if top is not None and top > len(movements):
         raise InvalidRequest(
             f"top {top} is not possible: give 1 to {len(movements)}, the number of movements "
             "that the server has"

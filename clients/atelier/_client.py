@@ -158,7 +158,7 @@ class Client(BaseClient):
         return self._converse(conversation, timeout)
 
     def classify(
-        self, image: ImageSource, top: int = 3, *, timeout: Timeout = USE_CLIENT_DEFAULT
+        self, image: ImageSource, top: int | None = 3, *, timeout: Timeout = USE_CLIENT_DEFAULT
     ) -> Classification:
         """Says which movement and era of painting an image belongs to.
 
@@ -170,7 +170,7 @@ class Client(BaseClient):
 
         Args:
             image: As in `stylize`; each side at least 16 pixels.
-            top: How many movements to give, from 1 to as many as the server has.
+            top: How many movements to give, from 1 to as many as the server has. None means all.
             timeout: As in `stylize`.
 
         Returns:

@@ -22,12 +22,6 @@ _USAGE = re.compile(
     r"(?:^|tritonserver: )"
     r"(?P<why>(?:Bad option|Invalid option value|unrecognized option|option ).*)$"
 )
-_ANSWER = re.compile(
-    r"load failed for model '.+?': "
-    r"(?:version (?P<version>\d+) is at \w+ state: )?(?P<why>.*?)[;\s]*$",
-    re.DOTALL,
-)
-_UNREAD = "failed to poll from model repository"
 _PORT = re.compile(r"Socket '.*:(?P<port>\d+)' already in use")
 
 
@@ -75,26 +69,6 @@ def explain(lines: Sequence[str]) -> str:
         if errors:
             return "\n".join(_readable(error) for error in list(errors)[-LAST_LINES:])
     return last_words(lines)
-
-
-def why_not_loaded(model: str, answer: str, lines: Iterable[str]) -> str:
-    """Tells in one line why a model was not loaded into a running server.
-
-    Args:
-        model: Its name.
-        answer: What Triton said to whoever asked for it.
-        lines: The log since then: what is wrong with a configuration stands nowhere else.
-
-    Returns:
-        The line; an empty one if the reason is still to come in the log.
-    """
-    if _UNREAD in answer:
-        told = [line for line in _model_failures(lines) if line.startswith(f"model '{model}'")]
-        return told[-1] if told else ""
-    match = _ANSWER.match(answer)
-    version = f" version {match['version']}" if match and match["version"] else ""
-    why = match["why"] if match else answer
-    return f"model '{model}'{version}: {_readable(why)}"
 
 
 def last_words(lines: Iterable[str]) -> str:

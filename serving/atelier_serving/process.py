@@ -50,8 +50,6 @@ class SupervisedProcess:
         self._directory = directory
         self._shm_prefix = shm_prefix
         self._log = log
-        self.lines = 0
-        """How many lines of output there have been."""
         self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._cleared = False
         self.pid: int | None = None
@@ -99,7 +97,6 @@ class SupervisedProcess:
         with self._supervisor.stdout as output:
             for line in output:
                 self._tail.append(line.rstrip("\n"))
-                self.lines += 1
                 if handed_on:
                     try:
                         self._log(line.rstrip("\n"))
@@ -112,11 +109,6 @@ class SupervisedProcess:
     def tail(self) -> tuple[str, ...]:
         """The last lines of output."""
         return tuple(self._tail)
-
-    def tail_since(self, line: int) -> tuple[str, ...]:
-        """The lines of output behind the first `line`, as far as they are kept."""
-        count = self.lines - line
-        return self.tail[-count:] if count else ()
 
     def terminate(self) -> None:
         """Asks the command to finish its work and end; returns at once."""

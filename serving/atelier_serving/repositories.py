@@ -62,22 +62,6 @@ def contents(repositories: Sequence[str]) -> Contents | None:
     }
 
 
-def newest(files: Files) -> int:
-    """The newest time of a model's files and folders, which is all that Triton compares."""
-    return max((time for time, _ in files.values()), default=0)
-
-
-def same_version(one: Files, other: Files, version: int) -> bool:
-    """Tells whether the folder of a version is as it was."""
-
-    def folder(files: Files) -> Files:
-        return {
-            path: what for path, what in files.items() if Path(path).parts[:1] == (str(version),)
-        }
-
-    return folder(one) == folder(other)
-
-
 def _folders(repository: str) -> list[Path]:
     """The folders of the models in a directory."""
     try:

@@ -1,9 +1,9 @@
 """The embedded Triton server: from settings to a server that is ready, and to its end.
 
 Start: find the installation, link the backends, take ports, run Triton under the supervisor, wait
-until all models are loaded and the ports answer. Reload: what is new in the repositories is loaded
-into the running Triton. End: SIGTERM, accepted requests finish, Triton
-unloads its models; the supervisor removes what is left.
+until all models are loaded and the ports answer. Reload: what is new in the repositories is tried
+out by a second server, then loaded into the running one. End: SIGTERM, accepted requests finish,
+Triton unloads its models; the supervisor removes what is left.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -137,21 +137,39 @@ class TritonServer:
                 if not attempts_left or taken is None or taken in wanted:
                     raise
             except BaseException:
-                self.kill()
+                self._process.kill()
                 raise
             else:
                 break
         assert self._process
         self._reloader = Reloader(
-            ModelControl(
-                self.http_url, self._key, self.settings.start_timeout, self._end_requested.is_set
-            ),
-            self._process,
+            self._control(),
+            self._try_out,
             self.settings.repositories,
             contents,
-            self.settings.exit_timeout,
+            self._end_requested.is_set,
         )
         return self
+
+    def _control(self) -> ModelControl:
+        return ModelControl(self.http_url, self._key, self.settings.start_timeout)
+
+    @contextlib.contextmanager
+    def _try_out(self) -> Iterator[ModelControl]:
+        """Starts a second server of the same models, which takes no requests."""
+        second = TritonServer(
+            self.settings.repositories,
+            start_timeout=self.settings.start_timeout,
+            options=self.settings.options,
+        )
+        second._end_requested = self._end_requested  # it stops with this one
+        second.start()
+        assert second._process
+        try:
+            yield second._control()
+        finally:
+            second._process.kill()
+            second._process.wait()
 
     def _launch(self, installation: Installation) -> SupervisedProcess:
         shm_prefix = f"atelier_{os.getpid()}_{secrets.token_hex(4)}_"
@@ -227,18 +245,19 @@ class TritonServer:
     def reload(self) -> Reload:
         """Takes what is new in the model repositories, and returns when it is served.
 
-        New models and new versions are loaded, models that are gone are unloaded. Ensembles that
-        something changes in refuse requests meanwhile, in a way that clients take for "try again":
-        nobody is answered by models that do not fit one another. Other models serve throughout.
-        Python models that work in such an ensemble are loaded anew, so that they read again what
-        they have read in their neighbours' folders. Where nothing is new, nothing is done.
+        New models and new versions are loaded, models that are gone are unloaded; all requests are
+        answered throughout. Everything is tried out first, by a second server that takes as much
+        memory as this one for that time: if it does not start, or if a step of an ensemble has
+        other inputs or outputs than before, nothing is changed. Models change one after the other,
+        so that for a moment a new version of one works with the version before of another. Where
+        nothing is new, nothing is done.
 
         Returns:
-            What was loaded, and for how long which ensembles refused requests.
+            What was loaded and removed.
 
         Raises:
-            ReloadError: A model could not be loaded, or the server stops; the message says why.
-                What was served before goes on, unless the message says otherwise.
+            ReloadError: Something could not be taken, or the server stops; the message says why.
+                What was served before goes on.
             RuntimeError: The server has not been started.
         """
         if not self._reloader or not self._process:
@@ -257,7 +276,8 @@ class TritonServer:
         if self._process and self._process.poll() is not None:
             return
         self._end_requested.set()
-        # A reload ends first, at once: it might open an ensemble that was drained already.
+        # A reload ends first, with the model that it loads: its ensembles are opened by that, also
+        # if they were drained already.
         if self._process and not self._reloading:
             self._process.terminate()
 

@@ -2,22 +2,14 @@
 
 import http.client
 import json
-import select
-import time
-from collections.abc import Callable
 from typing import Any
 
 ANSWER_SECONDS = 3.0
 """How long Triton may take to answer a question about its models."""
-STOP_POLL_MILLISECONDS = 50
 
 
 class RefusedError(ValueError):
     """Triton refused what it was asked; the message is its own."""
-
-
-class Stopped(Exception):  # noqa: N818 - no error: somebody wanted it
-    """Triton's answer was not waited for, since the server is to stop."""
 
 
 FAILURES = (RefusedError, OSError, http.client.HTTPException)
@@ -30,26 +22,18 @@ class ModelControl:
     Every method raises one of `FAILURES` where Triton did not do what it was asked to.
     """
 
-    def __init__(
-        self,
-        address: str,
-        key: str,
-        timeout: float = ANSWER_SECONDS,
-        stopped: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, address: str, key: str, timeout: float = ANSWER_SECONDS) -> None:
         """Prepares questions to Triton.
 
         Args:
             address: Where Triton's HTTP is, as `address:port`.
             key: The header that opens model control, as `name=value`.
             timeout: Seconds to wait for an answer.
-            stopped: Tells whether to ask and to wait no longer, which then raises `Stopped`.
         """
         self._address = address
         name, _, value = key.partition("=")
         self._headers = {name: value}
         self._timeout = timeout
-        self._stopped = stopped
 
     def index(self) -> list[dict[str, str]]:
         """What lies in the repositories: `name`, and `version` and `state` of what was loaded."""
@@ -68,9 +52,7 @@ class ModelControl:
         config: dict[str, Any] = self._ask("GET", f"models/{model}/config")
         return config
 
-    def load(
-        self, model: str, config: dict[str, Any] | None = None, *, to_the_end: bool = False
-    ) -> None:
+    def load(self, model: str, config: dict[str, Any] | None = None) -> None:
         """Loads a model and returns once it is ready.
 
         What serves already and has not changed, by the newest time of its files and folders, stays
@@ -80,37 +62,18 @@ class ModelControl:
         Args:
             model: The model's name.
             config: The configuration to load it with, instead of its config.pbtxt.
-            to_the_end: Whether to wait for the answer also if the server is to stop meanwhile.
         """
         parameters = {"parameters": {"config": json.dumps(config)}} if config else {}
-        path = f"repository/models/{model}/load"
-        self._ask("POST", path, parameters, to_the_end=to_the_end)
+        self._ask("POST", f"repository/models/{model}/load", parameters)
 
     def unload(self, model: str) -> None:
         """Has a model refuse new requests and, once it has answered those it has, go."""
         self._ask("POST", f"repository/models/{model}/unload")
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        content: dict[str, Any] | None = None,
-        *,
-        to_the_end: bool = False,
-    ) -> Any:
-        if self._stopped():
-            raise Stopped
+    def _ask(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
         connection = http.client.HTTPConnection(self._address, timeout=self._timeout)
         try:
             connection.request(method, f"/v2/{path}", json.dumps(content or {}), self._headers)
-            answered = select.poll()
-            answered.register(connection.sock, select.POLLIN)
-            end = time.monotonic() + self._timeout
-            while not answered.poll(STOP_POLL_MILLISECONDS):
-                if self._stopped() and not to_the_end:
-                    raise Stopped
-                if time.monotonic() > end:
-                    raise TimeoutError(f"Triton did not answer within {self._timeout:g} s")
             answer = connection.getresponse()
             text = answer.read()
         finally:

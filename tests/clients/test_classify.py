@@ -87,7 +87,12 @@ def test_more_movements_than_the_server_has_are_refused(scripted, ask, jpeg, top
     assert len(scripted.requests) == 1
 
 
-@pytest.mark.parametrize("top", [2.0, "3", None])
+def test_all_movements(scripted, ask, jpeg):
+    found = ask(scripted.url, "classify", jpeg, None)
+    assert len(found.movements) == len(scripted.classes["probabilities"])
+
+
+@pytest.mark.parametrize("top", [2.0, "3"])
 def test_what_is_no_number_of_movements(scripted, ask, jpeg, top):
     with pytest.raises(TypeError, match=f"top is a {type(top).__name__}; give a whole number"):
         ask(scripted.url, "classify", jpeg, top=top)

@@ -9,6 +9,7 @@ import asyncio
 import doctest
 import io
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,8 @@ from PIL import Image, ImageCms
 from atelier import AsyncClient, Client, DeadlineExceeded, InvalidRequest, Unreachable
 from atelier._cli.root import run
 from atelier_serving import ReloadError, TritonServer
-from fakes.style_network import IN_TWO_STYLES, write_style
+from fakes.style_network import IN_TWO_STYLES, write_style, write_style_weights
+from fakes.waiting import until
 
 COMPLETE = "--disable-auto-complete-config"
 """Spares Triton a second start of each Python model's process: no configuration lacks anything."""
@@ -44,11 +46,12 @@ class TritonPythonModel(TritonPythonModel):
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The served models with the stand-in network, and an `encode` that can be held."""
     path = tmp_path_factory.mktemp("model_repository")
-    for model in ("decode", "style_weights", "encode", "stylize"):
+    for model in ("decode", "encode", "stylize"):
         shutil.copytree(REPOSITORY / model, path / model)
     with (path / "encode/1/model.py").open("a") as code:
         code.write(HOLD)
     write_style(path, IN_TWO_STYLES)
+    write_style_weights(path, IN_TWO_STYLES)
     return path
 
 
@@ -187,23 +190,61 @@ def test_a_server_that_went_away(repository, pixels, clock):
     art.close()
 
 
-def test_a_model_that_stays_closed_is_not_ready_until_it_is_mended(
-    repository, tmp_path, pixels, long_pauses
-):
-    models = shutil.copytree(repository, tmp_path / "models")
-    with TritonServer(models, options=[COMPLETE]) as server, Client(server.grpc_url) as art:
+def test_a_model_that_is_unloaded_is_not_ready_until_it_is_back(repository, pixels, long_pauses):
+    with TritonServer(repository, options=[COMPLETE]) as server, Client(server.grpc_url) as art:
         art.wait_ready()
-        write_style(models, IN_TWO_STYLES, output="painted")
-        with pytest.raises(ReloadError, match="stays closed"):
-            server.reload()
+        server._control().unload("stylize")
         with pytest.raises(Unreachable, match="is up, but its model 'stylize' is not ready yet"):
             art.wait_ready(600)
         with pytest.raises(Unreachable, match="does not serve it at the moment; a model is being"):
             art.stylize(pixels, "negative", timeout=600)
-        shutil.copytree(repository / "style", models / "style", dirs_exist_ok=True)
-        server.reload()
+        server._control().load("stylize")
         art.wait_ready()
         server.kill()
+
+
+IN_THREE_STYLES = {**IN_TWO_STYLES, "dark": (0.5, 0)}
+
+
+@pytest.mark.parametrize("output", ["stylized", "painted"])
+def test_no_request_fails_while_a_version_of_style_is_taken_or_refused(
+    repository, tmp_path, pixels, output
+):
+    """With a third style. An output of another name fits no ensemble."""
+    models = shutil.copytree(repository, tmp_path / "models")
+    ended = threading.Event()
+    counts = [0] * 4
+
+    def ask_on(client: int, art: Client) -> None:
+        while not ended.is_set():
+            np.testing.assert_array_equal(np.asarray(art.stylize(pixels, "negative")), 255 - pixels)
+            counts[client] += 1
+
+    with (
+        TritonServer(models, options=[COMPLETE]) as server,
+        Client(server.grpc_url, retries=0) as art,
+        ThreadPoolExecutor() as threads,
+    ):
+        clients = [threads.submit(ask_on, client, art) for client in range(len(counts))]
+        try:
+            until(lambda: all(counts) or any(client.done() for client in clients))
+            write_style(models, IN_THREE_STYLES, output=output, version=2)
+            write_style_weights(models, IN_THREE_STYLES)
+            if output == "stylized":
+                assert str(server.reload()) == "reloaded: style version 2, style_weights version 1"
+                assert art.styles() == list(IN_THREE_STYLES)
+                dark = np.asarray(art.stylize(pixels, "dark"))
+                np.testing.assert_array_equal(dark, np.round(pixels / 2).astype(np.uint8))
+            else:
+                with pytest.raises(
+                    ReloadError, match="non-existing output stylized in model style"
+                ):
+                    server.reload()
+                assert art.styles() == list(IN_TWO_STYLES)
+        finally:
+            ended.set()
+        for client in clients:
+            client.result()
 
 
 def test_a_model_that_is_not_there_is_never_ready(repository, tmp_path, long_pauses):

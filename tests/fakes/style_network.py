@@ -3,26 +3,37 @@
     stylized = round(image · Σ wₛ·keptₛ + (255 − image) · Σ wₛ·invertedₛ)
 
 So a style (1, 0) leaves an image as it is, (0.5, 0) darkens it by half, (0, 1) inverts it, and
-(0, 0) blackens it. What is outside 0..255 is cut off nowhere: no test may go there.
+(0, 0) blackens it. What is outside 0..255 is cut off nowhere: no test may go there. As in the
+served network, weights that are missing are 0, and superfluous ones are left out.
 """
 
-from collections.abc import Collection, Mapping
+import shutil
+import string
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import onnx
+
+ROOT = Path(__file__).parents[2]
 
 IN_TWO_STYLES = {"as_it_is": (1, 0), "negative": (0, 1)}
 """How much two styles keep and invert."""
 
 _GRAPH = """
 <ir_version: 10, opset_import: ["" : 20]>
-style (uint8[batch, height, width, 3] image, float[batch, {styles}] style)
+style (uint8[batch, height, width, 3] image, float[batch, weights] style)
     => (uint8[batch, height, width, 3] {output})
 <float[{styles}, 2] amounts = {{ {amounts} }}>
 {{
     white = Constant <value = float {{255.0}}> ()
     axes = Constant <value = int64[2] {{2, 3}}> ()
-    sums = MatMul (style, amounts)
+    more = Constant <value = int64[4] {{0, 0, 0, {styles}}}> ()
+    padded = Pad (style, more)
+    none = Constant <value = int64[1] {{0}}> ()
+    all = Constant <value = int64[1] {{{styles}}}> ()
+    axis = Constant <value = int64[1] {{1}}> ()
+    known = Slice (padded, none, all, axis)
+    sums = MatMul (known, amounts)
     broad = Unsqueeze (sums, axes)
     keep, invert = Split <axis = 1, num_outputs = 2> (broad)
     pixels = Cast <to = 1> (image)
@@ -41,7 +52,7 @@ platform: "onnxruntime_onnx"
 max_batch_size: {max_batch}
 input [
   {{ name: "image" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] }},
-  {{ name: "style" data_type: TYPE_FP32 dims: [ {count} ] }}
+  {{ name: "style" data_type: TYPE_FP32 dims: [ -1 ] }}
 ]
 output [ {{ name: "{output}" data_type: TYPE_UINT8 dims: [ -1, -1, 3 ] }} ]
 {batching}
@@ -72,6 +83,7 @@ def write_style(
     output: str = "stylized",
     batching: str = "dynamic_batching { }",
     max_batch: int = 8,
+    version: int = 1,
 ) -> None:
     """Writes the model into a repository, as Triton serves it, in place of one of this name.
 
@@ -82,16 +94,25 @@ def write_style(
         output: Name of its output; any but the usual one fits no ensemble.
         batching: How its configuration batches.
         max_batch: Its largest batch.
+        version: The version that is written.
     """
-    version = repository / name / "1"
-    version.mkdir(parents=True, exist_ok=True)
-    (version / "model.onnx").write_bytes(style_graph(styles.values(), output))
+    folder = repository / name / str(version)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(style_graph(styles.values(), output))
     config = _CONFIG.format(
         name=name,
         output=output,
         batching=batching,
         max_batch=max_batch,
-        count=len(styles),
         names=",".join(styles),
     )
-    (version.parent / "config.pbtxt").write_text(config)
+    (folder.parent / "config.pbtxt").write_text(config)
+
+
+def write_style_weights(repository: Path, styles: Iterable[str]) -> None:
+    """Copies `style_weights` into a repository, with other names, as the export writes them."""
+    template = ROOT / "export" / "atelier_export" / "style" / "style_weights.pbtxt"
+    folder = repository / "style_weights"
+    shutil.copytree(ROOT / "model_repository" / "style_weights", folder, dirs_exist_ok=True)
+    config = string.Template(template.read_text()).substitute(names=",".join(styles))
+    (folder / "config.pbtxt").write_text(config)

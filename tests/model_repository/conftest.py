@@ -16,7 +16,7 @@ from skimage import data
 from tritonclient import grpc
 
 from atelier_serving import TritonServer
-from fakes.style_network import write_style
+from fakes.style_network import write_style, write_style_weights
 from fakes.waiting import HANG_SECONDS
 
 MODELS = Path(__file__).parents[2] / "model_repository"
@@ -77,8 +77,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image path as it stands in the repository, around the model of `write_style`."""
     path = tmp_path_factory.mktemp("repository")
     for name in OURS:
-        (path / name).symlink_to(MODELS / name)
+        if name != "style_weights":
+            (path / name).symlink_to(MODELS / name)
     write_style(path, STYLES)
+    write_style_weights(path, STYLES)
     write_batched(path)
     return path
 

@@ -14,6 +14,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from atelier_serving import StartError, TritonServer
+from fakes.style_network import write_style_weights
 
 MODELS = Path(__file__).parents[2] / "model_repository"
 
@@ -219,7 +220,7 @@ def test_unusable_configurations_fail_the_load_and_say_why(tmp_path):
     changes = {
         "decode": ('"4194304"', '"4 million"'),
         "encode": ('"90"', '"101"'),
-        "style_weights": ("", ""),
+        "style_weights": ('"styles"', '"names"'),
     }
     for name, (old, new) in changes.items():
         shutil.copytree(MODELS / name, tmp_path / name)
@@ -233,13 +234,11 @@ def test_unusable_configurations_fail_the_load_and_say_why(tmp_path):
     words = "\n".join(log)
     assert "'max_pixels' in config.pbtxt must be a whole number above 0, not '4 million'" in words
     assert "'webp_quality' in config.pbtxt must be a whole number from 1 to 100, not '101'" in words
-    assert f"cannot read the names of the styles from {tmp_path}/style/config.pbtxt" in words
+    assert "config.pbtxt has no parameter 'styles': set it to the names of the styles" in words
 
 
-def test_its_own_parameter_names_the_styles_where_no_neighbour_does(tmp_path):
-    shutil.copytree(MODELS / "style_weights", tmp_path / "style_weights")
-    with (tmp_path / "style_weights" / "config.pbtxt").open("a") as config:
-        config.write('parameters { key: "styles" value { string_value: "a,b,c" } }\n')
+def test_its_own_parameter_names_the_styles(tmp_path):
+    write_style_weights(tmp_path, ["a", "b", "c"])
     with serve(tmp_path) as client:
         style = grpc.InferInput("style", [1, 1], "BYTES")
         for text, weights in zip([b"b", b"a,c"], [[0, 1, 0], [0.5, 0, 0.5]], strict=True):

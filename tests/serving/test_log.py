@@ -1,6 +1,6 @@
 import pytest
 
-from atelier_serving.log import explain, is_noise, last_words, port_in_use, why_not_loaded
+from atelier_serving.log import explain, is_noise, last_words, port_in_use
 
 STAMP = "1121 07:49:38.153591 6311"
 
@@ -89,30 +89,3 @@ def test_the_search_for_cuda_is_noise_and_a_broken_model_is_not():
         'no pinned memory pool, falling back to non-pinned system memory"'
     )
     assert not is_noise(RAISED)
-
-
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        (
-            "load failed for model 'style': version 2 is at UNAVAILABLE state: Internal: "
-            "ValueError: broken\n\nAt:\n  /models/style/2/model.py(11): initialize\n;\n",
-            "model 'style' version 2: Internal: ValueError: broken "
-            "(at /models/style/2/model.py(11): initialize)",
-        ),
-        (
-            "load failed for model 'style': ensemble 'style' depends on 'decode' which has no "
-            "loaded version\n",
-            "model 'style': ensemble 'style' depends on 'decode' which has no loaded version",
-        ),
-        ("Triton did not answer within 9 s", "model 'style': Triton did not answer within 9 s"),
-    ],
-)
-def test_a_load_that_failed_is_told_in_one_line(answer, told):
-    assert why_not_loaded("style", answer, [CUDA]) == told
-
-
-def test_a_config_that_a_running_server_cannot_read_is_told_from_the_log():
-    answer = "failed to load 'decode', failed to poll from model repository"
-    assert why_not_loaded("decode", answer, [CUDA]) == ""
-    assert why_not_loaded("decode", answer, [RAISED, *CONFIG]) == explain(CONFIG)

@@ -9,6 +9,7 @@ from atelier._cli.classify import classify
 from atelier._cli.compress import compress, decompress
 from atelier._cli.demo import demo
 from atelier._cli.restoration import denoise, fill, reconstruct
+from atelier._cli.search import search_command
 from atelier._cli.styles import styles
 from atelier._cli.stylize import stylize
 from atelier._cli.variations import morph, vary, wander
@@ -80,6 +81,7 @@ command_line.add_command(vary)
 command_line.add_command(wander)
 command_line.add_command(compress)
 command_line.add_command(decompress)
+command_line.add_command(search_command)
 command_line.add_command(demo)
 
 

@@ -41,6 +41,15 @@ def publish(
         PublishError: The repository cannot take the models; nothing was published.
     """
     with RepositoryWriter(repository) as writer:
+        # Leave out what no export can complete
+        present = []
+        for model in models:
+            if model.hand_written and not (repository / model.name).is_dir():
+                report(f"{repository} has no model {model.name} to configure: copy it there first")
+            else:
+                present.append(model)
+        models = present
+
         # Export and compare
         files: dict[str, dict[str, bytes]] = {}
         parity: dict[str, list[ParityCase]] = {}
@@ -62,7 +71,9 @@ def publish(
                 model.name,
                 {CONFIG: model.config.encode(), **model.model_files},
                 files[model.name],
-                _manifest(model, checksums, checkpoint, parity.get(model.name)),
+                None
+                if model.hand_written
+                else _manifest(model, checksums, checkpoint, parity.get(model.name)),
             )
             for model in models
         ]

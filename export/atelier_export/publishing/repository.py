@@ -29,7 +29,8 @@ from atelier_export.publishing.manifest import Manifest
 CONFIG = "config.pbtxt"
 MANIFEST = "manifest.json"
 JOURNAL = "journal.json"
-"""In the staging folder: the models that are completely built and about to be swapped in."""
+"""In the staging folder: the models that are completely built and about to be swapped in, each with
+the inode of its new folder."""
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -37,19 +38,20 @@ _RENAME_EXCHANGE = 2
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A new version of a model, ready to be published.
+    """A new version of a model, or only a new configuration, ready to be published.
 
     Attributes:
         name: The model's name.
         model_files: Files of the model's own folder by name, config.pbtxt among them.
         version_files: Files of the version's folder by name, beside the manifest.
-        manifest: Where the files come from.
+        manifest: Where the files come from; None if the model's versions stay as they are, and only
+            its own files are replaced.
     """
 
     name: str
     model_files: Mapping[str, bytes]
     version_files: Mapping[str, bytes]
-    manifest: Manifest
+    manifest: Manifest | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Publication:
     """The result of publishing.
 
     Attributes:
-        folders: The folders of the version, one per model.
+        folders: The folders of the version, one per model that got one.
         version: Its number.
         is_new: False if the repository already held exactly this, and nothing was changed.
     """
@@ -126,11 +128,12 @@ class RepositoryWriter:
         """
         # Choose the version
         newest = {each.name: max(versions(self._repository / each.name), default=0)
-                  for each in models}  # fmt: skip
+                  for each in models if each.manifest}  # fmt: skip
         last = max(newest.values())
-        if version in (None, last) and all(
-            newest[each.name] == last and _is_same(self._repository / each.name, last, each)
-            for each in models
+        if (
+            version in (None, last)
+            and {*newest.values()} == {last}
+            and all(_is_same(self._repository / each.name, last, each) for each in models)
         ):
             return Publication(self._folders(models, last), last, is_new=False)
         if version is None:
@@ -149,28 +152,34 @@ class RepositoryWriter:
         # Swap them in; from the journal on, a killed export is finished by the next
         journal = self._staging / JOURNAL
         with atomic_write(journal) as partial:
-            partial.write_text(json.dumps({each.name: version for each in models}))
+            inodes = {each.name: (self._staging / each.name).stat().st_ino for each in models}
+            partial.write_text(json.dumps(inodes))
         _sync(self._staging)
         self._swap_all([each.name for each in models])
         journal.unlink()
         return Publication(self._folders(models, version), version, is_new=True)
 
     def _folders(self, models: Sequence[ModelFolder], version: int) -> tuple[Path, ...]:
-        return tuple(self._repository / each.name / str(version) for each in models)
+        return tuple(
+            self._repository / each.name / str(version) for each in models if each.manifest
+        )
 
     def _stage(self, model: ModelFolder, version: int) -> None:
         """Builds a model's new folder: older versions as hard links, the new version, its files."""
         folder, staged = self._repository / model.name, self._staging / model.name
         if folder.exists():
             shutil.copytree(folder, staged, symlinks=True, copy_function=_link_or_copy)
-        (staged / str(version)).mkdir(parents=True)
-        for name, content in {**model.version_files, MANIFEST: model.manifest.to_json()}.items():
-            _write(staged / str(version) / name, content)
+        staged.mkdir(parents=True, exist_ok=True)
+        if model.manifest:
+            (staged / str(version)).mkdir()
+            version_files = {**model.version_files, MANIFEST: model.manifest.to_json()}
+            for name, content in version_files.items():
+                _write(staged / str(version) / name, content)
+            _sync(staged / str(version))
         for name, content in model.model_files.items():
             # It may be a hard link to the repository's file, which must not change.
             (staged / name).unlink(missing_ok=True)
             _write(staged / name, content)
-        _sync(staged / str(version))
         _sync(staged)
 
     def _swap_all(self, names: Sequence[str]) -> None:
@@ -195,10 +204,12 @@ class RepositoryWriter:
         """Swaps in what a killed export had completely built and not swapped in yet."""
         journal = self._staging / JOURNAL
         if journal.exists():
-            staged: dict[str, int] = json.loads(journal.read_text())
+            inodes: dict[str, int] = json.loads(journal.read_text())
+            # A folder keeps its inode when it is moved.
             self._swap_all(
-                [name for name, version in staged.items()
-                 if not (self._repository / name / str(version) / MANIFEST).exists()]
+                [name for name, inode in inodes.items()
+                 if (self._staging / name).exists()
+                 and (self._staging / name).stat().st_ino == inode]
             )  # fmt: skip
 
     def _clear_staging(self) -> None:
@@ -215,6 +226,8 @@ def versions(folder: Path) -> list[int]:
 
 def _is_same(folder: Path, version: int, model: ModelFolder) -> bool:
     try:
+        if not model.manifest:
+            return _holds(folder, model.model_files)
         published = Manifest.from_json((folder / str(version) / MANIFEST).read_bytes())
         return (
             published.provenance == model.manifest.provenance

@@ -53,10 +53,12 @@ class ServedModel:
     Attributes:
         name: The model's name.
         config: The text of its config.pbtxt.
-        graph: What is exported to model.onnx; None for an ensemble, which has no file of its own.
+        graph: What is exported to model.onnx; None for a model that has no such file.
         model_files: Files beside config.pbtxt, such as labels, by name.
         version_files: Files beside model.onnx, by name.
         provenance: What the manifest says about the network, as plain JSON.
+        hand_written: Whether the versions are code that no export writes. Then the config.pbtxt is
+            all that is published, where the model lies in the repository.
     """
 
     name: str
@@ -65,3 +67,4 @@ class ServedModel:
     model_files: Mapping[str, bytes] = field(default_factory=dict)
     version_files: Mapping[str, bytes] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    hand_written: bool = False

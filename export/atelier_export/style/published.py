@@ -19,13 +19,12 @@ class StyleGraph:
     """
 
     def __init__(self, graph: bytes, styles: tuple[str, ...]) -> None:
-        """Loads the graph; raises ValueError if its inputs are not those of so many styles."""
+        """Loads the graph; raises ValueError if its inputs are not an image and any weights."""
         self.styles = styles
         self._session = cpu_session(graph)
         shapes = {each.name: each.shape for each in self._session.get_inputs()}
-        weights = shapes["style"][-1] if shapes.keys() == {"image", "style"} else None
-        if weights != len(styles):
-            raise ValueError(f"the graph takes {shapes}, not an image and {len(styles)} weights")
+        if shapes.keys() != {"image", "style"} or not isinstance(shapes["style"][-1], str):
+            raise ValueError(f"the graph takes {shapes}, not an image and weights of any number")
 
     def paint(self, photograph: Pixels, style: str) -> Pixels:
         """Repaints a photograph (H, W, 3) in one of the styles; the result has its size."""

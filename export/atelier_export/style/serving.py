@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from atelier_export.data.synthetic import synthetic_image
@@ -24,7 +25,12 @@ TOLERANCE = 1
 
 
 class ServedStyle(nn.Module):
-    """A style network with the pixels as they are on the wire."""
+    """A style network with the pixels as they are on the wire, and weights of any length.
+
+    Names of styles are only ever appended. So weights that were made for another version of the
+    network still mean the same: those that are missing are 0, and superfluous ones, of styles that
+    it has not learnt, are left out; the photograph takes their share.
+    """
 
     def __init__(self, network: StyleNetwork) -> None:
         super().__init__()
@@ -35,11 +41,13 @@ class ServedStyle(nn.Module):
 
         Args:
             image: (B, H, W, 3) uint8, RGB; H and W at least 16.
-            style: (B, S) float32, a weight for each style.
+            style: (B, N) float32, a weight for each style; N may differ from the network's S.
 
         Returns:
             (B, H, W, 3) uint8, RGB, rounded to the nearest value.
         """
+        styles = self.network.config.styles
+        style = F.pad(style, (0, styles))[:, :styles]  # (B, S)
         x = image.permute(0, 3, 1, 2).float() / 255  # (B, 3, H, W)
         y: Tensor = self.network(x, style) * 255
         return y.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
@@ -50,7 +58,7 @@ def style_graph(
 ) -> Graph:
     """A network as it is served: `image`, `style` -> `stylized`, see `ServedStyle`.
 
-    Batch, height and width are dynamic.
+    Batch, height, width and the number of weights are dynamic.
     """
     return Graph(
         module=ServedStyle(rewrite_for_inference(network)),
@@ -58,11 +66,11 @@ def style_graph(
         example={
             # Sizes that no other dimension of the network has.
             "image": torch.zeros(2, 66, 98, 3, dtype=torch.uint8),
-            "style": torch.zeros(2, network.config.styles),
+            "style": torch.zeros(2, network.config.styles + 3),
         },
         dynamic_axes={
             "image": {0: "batch", 1: "height", 2: "width"},
-            "style": {0: "batch"},
+            "style": {0: "batch", 1: "weights"},
         },
         outputs={"stylized": Output(("batch", "height", "width", 3), TOLERANCE)},
         parity_batches=lambda: _parity_batches(network.config.styles, parity_sizes),
@@ -70,41 +78,49 @@ def style_graph(
 
 
 def style_models(checkpoint: StyleCheckpoint) -> list[ServedModel]:
-    """The served models of a style network: `style` alone.
+    """The served models of a style network: `style`, and the names in `style_weights`.
 
     Raises:
         ValueError: The names of the styles are not allowed.
     """
     check_style_names(checkpoint.styles)
-    config = triton_config(
-        Path(__file__).with_name("style.pbtxt"),
-        styles=len(checkpoint.styles),
-        names=",".join(checkpoint.styles),
-    )
+    names = ",".join(checkpoint.styles)
+    folder = Path(__file__).parent
     return [
         ServedModel(
             name="style",
-            config=config,
+            config=triton_config(
+                folder / "style.pbtxt", styles=len(checkpoint.styles), names=names
+            ),
             graph=style_graph(checkpoint.network),
             provenance={
                 "network": asdict(checkpoint.network.config),
                 "styles": checkpoint.styles,
             },
-        )
+        ),
+        ServedModel(
+            name="style_weights",
+            config=triton_config(folder / "style_weights.pbtxt", names=names),
+            hand_written=True,
+        ),
     ]
 
 
 def _parity_batches(styles: int, sizes: Sequence[tuple[int, int]]) -> Iterator[Inputs]:
-    """Batches that cycle through the `style_mixtures`; the first size sees all of them."""
+    """Batches that cycle through the `style_mixtures`; the first size sees all of them.
+
+    Behind these, every third batch has a weight too many, and every third one lacks the last.
+    """
     mixtures = style_mixtures(styles)
     cycle = itertools.cycle(mixtures)
     generator = torch.Generator().manual_seed(PARITY_SEED)
     batches = [(3, *sizes[0])] * -(-len(mixtures) // 3)
+    superfluous = itertools.chain([0] * len(batches), itertools.cycle((0, 1, -1)))
     batches += [(batch, *size) for size in sizes for batch in (1, 2, 3)]
     for batch, height, width in batches:
         images = [synthetic_image(height, width, generator) for _ in range(batch)]
         style = torch.stack(list(itertools.islice(cycle, batch)))
-        yield {"image": torch.cat(images), "style": style}
+        yield {"image": torch.cat(images), "style": F.pad(style, (0, next(superfluous)))}
 
 
 def style_mixtures(styles: int) -> list[Tensor]:

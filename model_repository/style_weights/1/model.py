@@ -1,13 +1,12 @@
 """Triton's side of `style_weights`: requests in, responses out."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from strength import StrengthError, read_strength
 from style_mix import StyleError, parse_mix
-from style_names import parse_names, read_names
+from style_names import parse_names
 
 
 class TritonPythonModel:
@@ -16,12 +15,13 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         """Learns the names of the styles; fails the load where there are none."""
         parameters = json.loads(args["model_config"])["parameters"]
+        if "styles" not in parameters:
+            raise pb_utils.TritonModelException(
+                "config.pbtxt has no parameter 'styles': set it to the names of the styles, "
+                "comma-separated, in the order of the network's weights"
+            )
         try:
-            if "styles" in parameters:
-                self._styles = parse_names(parameters["styles"]["string_value"])
-            else:
-                repository = Path(args["model_repository"]).parent
-                self._styles = read_names(repository / "style" / "config.pbtxt")
+            self._styles = parse_names(parameters["styles"]["string_value"])
         except ValueError as error:
             raise pb_utils.TritonModelException(str(error)) from error
 

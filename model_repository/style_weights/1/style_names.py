@@ -1,15 +1,7 @@
 """Which styles the network knows, in the order of its weight vector."""
 
 import re
-from pathlib import Path
 
-_QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
-_COMMENT = re.compile(rf"({_QUOTED})|#[^\n]*")
-_STYLES = re.compile(
-    rf"""key\s*:\s*["']styles["']\s*[,;]?\s*
-    value\s*:?\s*[{{<]\s*string_value\s*:\s*((?:(?:{_QUOTED})\s*)+)""",
-    re.VERBOSE,
-)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -34,27 +26,3 @@ def parse_names(text: str) -> tuple[str, ...]:
 def fold(name: str) -> str:
     """A name without what people vary when they type it: "Great Wave" is "great_wave"."""
     return re.sub(r"[\s_-]+", "_", name.strip()).casefold()
-
-
-def read_names(config: Path) -> tuple[str, ...]:
-    """Reads parameter `styles` from another model's config.pbtxt.
-
-    Raises:
-        ValueError: The file cannot be read, or holds no such parameter, or a malformed one.
-    """
-    try:
-        text = config.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"cannot read the names of the styles from {config} ({error}): put the model 'style' "
-            "beside this one, or set parameter 'styles' in the config.pbtxt of this model"
-        ) from error
-    # A '#' within quotes is text, so quoted strings are matched first and kept.
-    match = _STYLES.search(_COMMENT.sub(lambda found: found[1] or "", text))
-    if match is None:
-        raise ValueError(
-            f"{config} has no parameter 'styles': set it to the names of the styles, "
-            "comma-separated, in the order of the network's weights"
-        )
-    # Text format joins adjacent strings.
-    return parse_names("".join(part[1:-1] for part in re.findall(_QUOTED, match[1])))

@@ -194,8 +194,10 @@ def model(name: str, text: str) -> ModelFolder:
 
 
 def publish_pair(repository: Path, text: str) -> Publication:
+    """Publishes two models, and the configuration of one whose versions nobody publishes."""
+    configured = ModelFolder("reader", {"config.pbtxt": text.encode()}, {}, None)
     with RepositoryWriter(repository) as writer:
-        return writer.publish([model("encoder", text), model("decoder", text)])
+        return writer.publish([model("encoder", text), configured, model("decoder", text)])
 
 
 def test_models_that_belong_together_get_one_version(repository):
@@ -210,6 +212,23 @@ def test_models_that_belong_together_get_one_version(repository):
     assert (repository / "encoder" / "labels.txt").read_bytes() == b"two"
     assert versions(repository / "encoder") == [1, 3]
     assert versions(repository / "style") == [1]
+
+
+def test_of_a_model_without_a_manifest_only_its_own_files_are_replaced(repository):
+    code = repository / "reader" / "7" / "model.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("by hand")
+    for version, text in ((1, "one"), (2, "two")):
+        assert publish_pair(repository, text).version == version
+        assert contents(repository / "reader") == {
+            "7/model.py": b"by hand",
+            "config.pbtxt": text.encode(),
+        }
+    (repository / "reader" / "config.pbtxt").write_text("by hand")
+    assert publish_pair(repository, "two").version == 3
+    (repository / "reader" / "config.pbtxt").unlink()
+    assert publish_pair(repository, "two").version == 4
+    assert not publish_pair(repository, "two").is_new
 
 
 @pytest.mark.parametrize("earlier_versions", [0, 1])
@@ -275,7 +294,7 @@ def test_a_publisher_killed_at_any_moment_leaves_the_old_or_the_new(tmp_path, ea
     after = contents(repository)
     left = [work / str(moment) for moment in range(len(list(work.iterdir())))]
     states = [contents(folder / "repository") for folder in left]
-    for name in ("encoder", "decoder"):
+    for name in ("encoder", "decoder", "reader"):
         old, new = contents_below(before, f"{name}/"), contents_below(after, f"{name}/")
         ours = [contents_below(state, f"{name}/") for state in states]
         assert all(state in (old, new) for state in ours)

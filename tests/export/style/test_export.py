@@ -98,7 +98,7 @@ def test_the_graph_has_the_names_and_sizes_of_the_contract(graph):
     }
     assert tensors == {
         "image": (onnx.TensorProto.UINT8, ["batch", "height", "width", 3]),
-        "style": (onnx.TensorProto.FLOAT, ["batch", 3]),
+        "style": (onnx.TensorProto.FLOAT, ["batch", "weights"]),
         "stylized": (onnx.TensorProto.UINT8, ["batch", "height", "width", 3]),
     }
 
@@ -139,6 +139,21 @@ def test_images_keep_their_size_and_a_batch_equals_its_images_alone(graph):
         assert np.abs(together[2:].astype(int) - alone.astype(int)).max() <= 1
 
 
+def test_weights_of_another_version_mean_the_same(graph):
+    """Names are only appended: what is missing is 0, and what no style of this network has is 0."""
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    image = np.random.default_rng(0).integers(0, 256, (1, 20, 30, 3), dtype=np.uint8)
+
+    def paint(*weights: float) -> bytes:
+        feed = {"image": image, "style": np.array([weights], np.float32)}
+        return session.run(None, feed)[0].tobytes()
+
+    assert paint(0.3, 0.7) == paint(0.3, 0.7, 0) == paint(0.3, 0.7, 0, 0, 0, 0, 0)
+    assert paint(1) == paint(1, 0, 0)
+    assert paint(0, 0, 0, 1) == paint(0, 0, 0) == paint() == image.tobytes()
+    assert paint(1) != paint(0, 1) != paint(0, 0, 1)
+
+
 def test_parity_is_measured_at_every_size_batch_and_style(network, graph):
     cases = measure_parity(style_graph(network, SIZES), graph)
     measured = {case.inputs["image"] for case in cases}
@@ -147,6 +162,7 @@ def test_parity_is_measured_at_every_size_batch_and_style(network, graph):
     assert max(case.outputs["stylized"].differing for case in cases) < 0.05
     mixtures = style_mixtures(3)
     assert [round(mixture.sum().item(), 6) for mixture in mixtures] == [1, 1, 1, 1, 1, 0, 0.5, 2]
+    assert {int(case.inputs["style"].split("×")[1]) for case in cases} == {2, 3, 4}
     assert sum(
         int(case.inputs["image"][0]) for case in cases if "×16×16×" in case.inputs["image"]
     ) >= len(mixtures)
@@ -237,6 +253,21 @@ def quick(monkeypatch: pytest.MonkeyPatch, graph: bytes) -> pytest.MonkeyPatch:
 
 def run(*arguments: str | Path) -> click.testing.Result:
     return CliRunner().invoke(export, ["style", *map(str, arguments)])
+
+
+def test_the_names_go_to_style_weights_where_it_is_served(quick, checkpoint_file, tmp_path):
+    repository = tmp_path / "repository"
+    arguments = ("--checkpoint", checkpoint_file, "--model-repository", repository)
+    assert f"{repository} has no model style_weights to configure" in run(*arguments).output
+    code = repository / "style_weights" / "1" / "model.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("by hand")
+    assert "has no model style_weights" not in run(*arguments).output
+    config = text_format.Parse((code.parents[1] / "config.pbtxt").read_text(), ModelConfig())
+    assert config.parameters["styles"].string_value == "red,green,blue"
+    assert [path.name for path in code.parents[1].rglob("*.*")] == ["config.pbtxt", "model.py"]
+    manifest = json.loads((repository / "style" / "2" / "manifest.json").read_text())
+    assert set(manifest["published_with"]["style_weights"]) == {"../config.pbtxt"}
 
 
 def test_exporting_again_changes_nothing_and_says_so(quick, repository, checkpoint_file):

@@ -1,7 +1,9 @@
 import numpy as np
+import onnx
 import pytest
 
 from atelier_export.style.published import PublishedStyle
+from fakes.style_network import IN_TWO_STYLES, style_graph
 
 
 def test_the_newest_version_is_measured(publish, tmp_path):
@@ -18,9 +20,11 @@ def test_the_newest_version_is_measured(publish, tmp_path):
 def test_repositories_that_cannot_be_measured(publish, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no version with a model\.onnx"):
         PublishedStyle(tmp_path)
-    publish(tmp_path / "three", ("red", "green", "blue"))
-    with pytest.raises(ValueError, match=r"not an image and 3 weights\); export it again"):
-        PublishedStyle(tmp_path / "three")
+    fixed = onnx.load_from_string(style_graph(IN_TWO_STYLES.values()))
+    fixed.graph.input[1].type.tensor_type.shape.dim[1].dim_value = 2
+    publish(tmp_path / "fixed", content=fixed.SerializeToString())
+    with pytest.raises(ValueError, match=r"weights of any number\); export it again"):
+        PublishedStyle(tmp_path / "fixed")
     publish(tmp_path / "broken", content=b"no graph")
     with pytest.raises(ValueError, match="ONNX Runtime refuses the graph"):
         PublishedStyle(tmp_path / "broken")

@@ -7,19 +7,20 @@ from atelier_export.style.network import StyleNetwork, StyleNetworkConfig
 from atelier_export.style.serving import style_models
 
 
-def style_config(names: list[str]) -> str:
+def style_configs(names: list[str]) -> list[ModelConfig]:
     config = StyleNetworkConfig(len(names), channels=(2,), blocks=(0,))
-    return style_models(StyleCheckpoint(StyleNetwork(config), tuple(names), {}))[0].config
+    models = style_models(StyleCheckpoint(StyleNetwork(config), tuple(names), {}))
+    return [text_format.Parse(model.config, ModelConfig()) for model in models]
 
 
 def test_triton_reads_the_configuration():
-    config = text_format.Parse(style_config(["great_wave", "udnie", "style-3"]), ModelConfig())
+    config, _ = style_configs(["great_wave", "udnie", "style-3"])
     assert config.name == "style"
     assert config.platform == "onnxruntime_onnx"
     assert config.max_batch_size == 4
     assert {tensor.name: list(tensor.dims) for tensor in config.input} == {
         "image": [-1, -1, 3],
-        "style": [3],
+        "style": [-1],
     }
     assert [(tensor.name, list(tensor.dims)) for tensor in config.output] == [
         ("stylized", [-1, -1, 3])
@@ -33,12 +34,21 @@ def test_triton_reads_the_configuration():
     assert config.parameters["styles"].string_value == "great_wave,udnie,style-3"
 
 
+def test_both_models_have_the_same_names_and_tensors_that_fit():
+    network, weights = style_configs(["great_wave", "udnie"])
+    assert weights.name == "style_weights"
+    assert weights.parameters["styles"].string_value == "great_wave,udnie"
+    assert network.parameters["styles"].string_value == "great_wave,udnie"
+    (output,) = weights.output
+    assert (output.data_type, output.dims) == (network.input[1].data_type, network.input[1].dims)
+
+
 @pytest.mark.parametrize("name", ["", "a,b", "a:0.5", 'a"', "a b", "a\n", "künstler"])
 def test_names_that_would_be_misread_are_refused(name):
     with pytest.raises(ValueError, match="letters, digits"):
-        style_config(["fine", name])
+        style_configs(["fine", name])
 
 
 def test_names_must_tell_the_styles_apart():
     with pytest.raises(ValueError, match="names that differ"):
-        style_config(["twice", "once", "twice"])
+        style_configs(["twice", "once", "twice"])

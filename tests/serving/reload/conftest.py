@@ -1,6 +1,6 @@
 """A painter of three models that must fit one another, and clients that watch them all the time.
 
-chooser   the name of a colour -> one weight a colour; reads their names beside `palette`
+chooser   the name of a colour -> one weight a colour
 palette   weights -> the name of the heaviest colour, and the version that answers
 painter   the ensemble of the two; gallery: an ensemble of the ensemble
 bystander an ensemble of `other`, which has nothing to do with them
@@ -45,7 +45,7 @@ def parted(colour):
 """A colour is a name, or as in "gate/red" the gate at which it waits to be worked on and a name."""
 
 CHOOSER = """
-import re
+import json
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -53,11 +53,8 @@ import triton_python_backend_utils as pb_utils
 
 class TritonPythonModel:
     def initialize(self, args):
-        config = Path(args["model_repository"]).with_name("palette") / "config.pbtxt"
-        names = re.search('"colours" value { string_value: "(.*)" }', config.read_text())
-        if not names:
-            raise ValueError("palette names no colours")
-        self.names = names[1].split(",")
+        parameters = json.loads(args["model_config"])["parameters"]
+        self.names = parameters["colours"]["string_value"].split(",")
 
     def execute(self, requests):
         responses = []
@@ -79,8 +76,11 @@ class TritonPythonModel:
         self.version = args["model_version"]
         gate = Path(__file__).with_name("gate")
         if gate.exists():
+            gate = gate.read_text()
+            while (GATES / f"{gate}.reached").exists():
+                gate += "_again"
             print("palette loads slowly")
-            wait(gate.read_text())
+            wait(gate)
 
     def execute(self, requests):
         responses = []
@@ -139,14 +139,7 @@ class Repository:
         self._gates = path.with_name("gates")
         self._gates.mkdir()
         self._waiting = WAITING.format(gates=str(self._gates))
-        self.write(
-            "chooser",
-            'backend: "python"\n'
-            + tensor("input", "colour", 1)
-            + tensor("output", "weights", -1, "TYPE_FP32")
-            + CPU,
-            {"model.py": self._waiting + CHOOSER},
-        )
+        self.write("chooser", "", {"model.py": self._waiting + CHOOSER})
         self.publish(1, "red,green")
         chosen = step("chooser", ("colour", "colour"), ("weights", "weights"))
         painted = step("palette", ("weights", "weights"), ("painted", "painted"))
@@ -182,15 +175,27 @@ class Repository:
         (self.path / model / "config.pbtxt").write_text(f'name: "{model}"\n{config}')
 
     def publish(self, version: int, colours: str, **files: str) -> None:
-        """Publishes a version of `palette`; its configuration belongs to this one from now on.
+        """Publishes a version of `palette`, and its colours' names in `chooser`.
 
-        The file `gate` names the gate at which it waits while it loads.
+        The file `gate` names the gate at which it waits when it is first loaded; the next time it
+        waits at that name with "_again" behind it.
         """
         self.write(
             "palette",
-            self.palette_config(colours),
+            'backend: "python"\n'
+            + tensor("input", "weights", -1, "TYPE_FP32")
+            + tensor("output", "painted", 1)
+            + CPU,
             {"model.py": self._waiting + PALETTE, "colours": colours, **files},
             version,
+        )
+        self.configure(
+            "chooser",
+            'backend: "python"\n'
+            + tensor("input", "colour", 1)
+            + tensor("output", "weights", -1, "TYPE_FP32")
+            + CPU
+            + f'parameters {{ key: "colours" value {{ string_value: "{colours}" }} }}\n',
         )
 
     def write_echo(self, model: str, version: int = 1, suffix: str = "") -> None:
@@ -205,15 +210,6 @@ class Repository:
         """Writes an ensemble that hands on what it is asked to one other model."""
         only = step(only_step, ("colour", "colour"), ("painted", "painted"))
         self.write(model, ensemble(only))
-
-    def palette_config(self, colours: str) -> str:
-        return (
-            'backend: "python"\n'
-            + tensor("input", "weights", colours.count(",") + 1, "TYPE_FP32")
-            + tensor("output", "painted", 1)
-            + CPU
-            + f'parameters {{ key: "colours" value {{ string_value: "{colours}" }} }}\n'
-        )
 
 
 @pytest.fixture
@@ -260,12 +256,10 @@ class Watch:
 
     Attributes:
         answers: When it asked and was answered, and what it was answered, in order.
-        refused: When it asked and was told that the model has no available versions.
-        troubles: Every other error.
+        troubles: Every error.
     """
 
     answers: list[tuple[float, float, str]] = field(default_factory=list)
-    refused: list[tuple[float, float]] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
     def wait(self, more: int = 5) -> None:
@@ -291,10 +285,7 @@ def watch() -> Iterator[Callable[..., Watch]]:
                         answer = paint(client, model, colour)
                         seen.answers.append((asked, time.monotonic(), answer))
                     except InferenceServerException as error:
-                        if "has no available versions" in str(error):
-                            seen.refused.append((asked, time.monotonic()))
-                        else:
-                            seen.troubles.append(str(error))
+                        seen.troubles.append(str(error))
                     ended.wait(0.01)
 
         threads.append(threading.Thread(target=run))

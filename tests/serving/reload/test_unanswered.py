@@ -1,15 +1,16 @@
-"""What Triton refuses or leaves unanswered in the midst of a reload keeps nothing closed.
+"""What Triton refuses or leaves unanswered in the midst of a reload is told, and done next time.
 
 A real Triton cannot be made to, so a stand-in takes its place.
 """
 
+import contextlib
 import http.client
 import re
 import shutil
 
 import pytest
 
-from atelier_serving import ReloadError, reload, repositories, swap
+from atelier_serving import ReloadError, repositories
 from atelier_serving.reload import Reloader
 from atelier_supervisor.model_control import RefusedError
 
@@ -22,61 +23,48 @@ UNANSWERED = (
 
 
 class StandIn:
-    """Triton's model control and log, as far as a reload needs them.
+    """Triton's model control, as far as a reload needs it.
 
     Attributes:
         running: The configurations of the models that are served, by name.
-        meanwhile: What happens just before a call such as "load palette" is done; once each.
+        failing: What a call such as "load palette" raises; once each.
+        calls: The calls that changed something, in order.
     """
-
-    lines = 0
 
     def __init__(self, path):
         self.path = path
-        self.running = {}
-        self.meanwhile = {}
-        for model in path.iterdir():
-            self.load(model.name)
+        self.running = {model.name: self.read(model.name) for model in path.iterdir()}
+        self.failing = {}
+        self.calls = []
 
-    def fail(self, call, error):
-        """Has a call fail once."""
-
-        def act():
+    def begin(self, call):
+        if error := self.failing.pop(call, None):
             raise error
 
-        self.meanwhile[call] = act
-
-    def _begin(self, call):
-        self.meanwhile.pop(call, lambda: None)()
-
-    def index(self):
-        self._begin("index")
-        return [{"name": model.name} for model in self.path.iterdir()]
-
     def served(self):
-        self._begin("served")
+        self.begin("served")
         return {model: [1] for model in self.running}
 
     def config(self, model):
+        self.begin(f"config {model}")
         return self.running[model]
 
-    def load(self, model, config=None, *, to_the_end=False):
-        self._begin(f"load {model}")
-        self.running[model] = config or self._read(model)
+    def load(self, model, config=None):
+        self.begin(f"load {model}")
+        self.calls.append(f"load {model}")
+        self.running[model] = config or self.read(model)
 
     def unload(self, model):
-        self._begin(f"unload {model}")
-        self.running.pop(model, None)
+        self.begin(f"unload {model}")
+        self.calls.append(f"unload {model}")
+        del self.running[model]
 
-    def _read(self, model):
+    def read(self, model):
         steps = re.findall('model_name: "(.*?)"', (self.path / model / "config.pbtxt").read_text())
-        if not steps:
-            return {"backend": "python", "parameters": {}}
-        schedule = {"step": [{"model_name": step} for step in steps]}
-        return {"backend": "", "parameters": {}, "ensemble_scheduling": schedule}
-
-    def tail_since(self, line):
-        return ()
+        config = {"max_batch_size": 0, "input": [], "output": [], "parameters": {}}
+        if steps:
+            config["ensemble_scheduling"] = {"step": [{"model_name": step} for step in steps]}
+        return config
 
 
 @pytest.fixture
@@ -85,119 +73,70 @@ def triton(repository):
 
 
 @pytest.fixture
-def mount(repository, tmp_path):
-    """The way to the repository, which Triton does without."""
-    path = tmp_path / "mount"
-    path.symlink_to(repository.path)
-    return path
+def stopping():
+    """Not empty once the server is to stop."""
+    return []
 
 
 @pytest.fixture
-def reloader(triton, mount, monkeypatch):
-    # The stand-in writes no log to wait for, and has no threads to be spared.
-    monkeypatch.setattr(reload, "LOG_SECONDS", 0)
-    monkeypatch.setattr(swap, "STAGGER_SECONDS", 0)
-    taken = repositories.contents([str(mount)])
-    return Reloader(triton, triton, [str(mount)], taken, exit_timeout=1)
+def reloader(triton, repository, stopping):
+    @contextlib.contextmanager
+    def try_out():
+        yield StandIn(repository.path)
+
+    paths = [str(repository.path)]
+    taken = repositories.contents(paths)
+    return Reloader(triton, try_out, paths, taken, lambda: bool(stopping))
 
 
 @pytest.mark.parametrize("error", UNANSWERED, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize(
-    "call", ["unload gallery", "unload painter", "load palette", "load chooser"]
+    "call", ["served", "config painter", "load chooser", "load palette", "unload other"]
 )
-def test_what_is_not_done_leaves_no_ensemble_closed(triton, reloader, repository, call, error):
-    def fail():
-        if call.startswith("unload "):  # done and not answered: the worst that can be
-            del triton.running[call.removeprefix("unload ")]
-        raise error
-
-    before = set(triton.running)
-    repository.publish(2, "green,red")
-    triton.meanwhile[call] = fail
-    with pytest.raises(ReloadError, match=re.escape(str(error))):
-        reloader.run()
-    assert not triton.meanwhile
-    assert triton.running.keys() == before
-    assert reloader.run().loaded.keys() == {"palette"}
-
-
-@pytest.mark.parametrize("error", UNANSWERED, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize(
-    ("after", "question"),
-    [("unload gallery", "index"), ("load palette", "served"), ("load palette", "index")],
-)
-def test_a_question_without_an_answer_leaves_no_ensemble_closed(
-    triton, reloader, repository, after, question, error
-):
-    def publish():
-        repository.publish(3, "blue,green,red")
-        triton.fail(question, error)
-
-    before = set(triton.running)
-    repository.publish(2, "green,red")
-    triton.meanwhile[after] = publish
-    with pytest.raises(ReloadError) as told:
-        reloader.run()
-    assert error.args[-1] in str(told.value)
-    assert not triton.meanwhile
-    assert triton.running.keys() == before
-    assert reloader.run().loaded.keys() == {"palette"}
-
-
-def test_a_repository_out_of_reach_for_a_moment_leaves_no_ensemble_closed(
-    triton, reloader, repository, mount
-):
-    before = set(triton.running)
-    repository.publish(2, "green,red")
-    triton.meanwhile["load palette"] = mount.unlink
-    with pytest.raises(ReloadError, match=f"^cannot look into the model repository '{mount}': No"):
-        reloader.run()
-    assert triton.running.keys() == before
-    mount.symlink_to(repository.path)
-    assert str(reloader.run()) == f"nothing new in {mount}"
-
-
-@pytest.mark.parametrize("error", UNANSWERED, ids=lambda error: type(error).__name__)
-def test_an_ensemble_that_stays_closed_is_told_and_opened_next_time(
-    triton, reloader, repository, error
-):
-    def fail():
-        triton.meanwhile["load painter"] = fail
-        raise error
-
-    before = set(triton.running)
-    repository.publish(2, "green,red")
-    triton.meanwhile["load painter"] = fail
-    with pytest.raises(ReloadError) as told:
-        reloader.run()
-    assert str(told.value) == f"model 'painter': {error} - it stays closed"
-    assert triton.running.keys() == before - {"painter"}
-    triton.meanwhile.clear()
-    assert reloader.run().loaded.keys() == {"painter"}
-    assert triton.running.keys() == before
-
-
-def test_a_removed_model_that_was_not_unloaded_is_unloaded_next_time(triton, reloader, repository):
-    before = set(triton.running)
+def test_what_is_not_done_is_told_and_done_next_time(triton, reloader, repository, call, error):
+    repository.publish(2, "red,green,blue")
     for model in ("bystander", "other"):
         shutil.rmtree(repository.path / model)
-    triton.fail("unload other", UNANSWERED[1])
-    with pytest.raises(ReloadError, match=r"^model 'other': Triton did not answer"):
+    triton.failing[call] = error
+    with pytest.raises(ReloadError, match=re.escape(repr(error))):
         reloader.run()
-    assert str(reloader.run()) == "reloaded: other removed"
-    assert triton.running.keys() == before - {"bystander", "other"}
+    assert not triton.failing
+    assert reloader.run().loaded.keys() == {"chooser", "palette"}
+    assert triton.running.keys() == {"chooser", "gallery", "painter", "palette"}
+    assert str(reloader.run()) == f"nothing new in {repository.path}"
 
 
-def test_a_removed_ensemble_that_comes_back_after_others_failed_is_opened(
-    triton, reloader, repository, tmp_path
-):
-    before = set(triton.running)
-    repository.publish(2, "green,red")
-    (repository.path / "bystander").rename(tmp_path / "bystander")
-    triton.fail("load palette", UNANSWERED[0])
-    with pytest.raises(ReloadError, match=r"^model 'palette': not now$"):
+def test_ensembles_come_behind_their_models_and_go_before_them(triton, reloader, repository):
+    repository.write_echo("zebra")
+    repository.write_ensemble("antelope", "zebra")
+    reloader.run()
+    for model in ("antelope", "zebra"):
+        shutil.rmtree(repository.path / model)
+    reloader.run()
+    assert triton.calls == ["load zebra", "load antelope", "unload antelope", "unload zebra"]
+
+
+def test_a_model_that_triton_dropped_is_told_and_loaded_next_time(triton, reloader, repository):
+    def load(model, config=None):
+        del triton.running["painter"]  # as if the new palette did not fit it
+        del triton.load
+
+    triton.load = load
+    repository.write_echo("other", suffix="dish")
+    with pytest.raises(ReloadError, match=r"^Triton does not serve painter any more$"):
         reloader.run()
-    assert triton.running.keys() == before - {"bystander"}
-    (tmp_path / "bystander").rename(repository.path / "bystander")
-    assert reloader.run().loaded.keys() == {"bystander", "palette"}
-    assert triton.running.keys() == before
+    assert reloader.run().loaded.keys() == {"other", "painter"}
+
+
+def test_nothing_more_is_loaded_once_the_server_is_to_stop(triton, reloader, repository, stopping):
+    load = triton.load
+
+    def load_one(*arguments):
+        load(*arguments)
+        stopping.append(True)
+
+    triton.load = load_one
+    repository.publish(2, "red,green,blue")
+    with pytest.raises(ReloadError, match=r"^the server is stopping$"):
+        reloader.run()
+    assert triton.calls == ["load chooser"]

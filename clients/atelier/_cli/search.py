@@ -1,0 +1,129 @@
+"""`atelier search`."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from atelier._cli.contact_sheet import captioned
+from atelier._cli.files import write_whole
+from atelier._cli.image_files import row_of
+from atelier._cli.options import server_options
+from atelier._client import Client
+from atelier._search.objectives import Painter, objective_named
+from atelier._search.optimizers import OPTIMIZERS
+from atelier._search.search import search
+
+
+@click.command("search")
+@click.option("--movement", required=True, metavar="NAME", help="The movement to paint in.")
+@click.option(
+    "--objective",
+    required=True,
+    metavar="OBJECTIVE",
+    help="movement:NAME, the probability of a movement by the classifier; image:FILE, closeness "
+    "to an image; or novelty, distance to all images found before.",
+)
+@click.option(
+    "--optimizer",
+    "optimizers",
+    type=click.Choice(list(OPTIMIZERS)),
+    multiple=True,
+    help="May be given several times. Without it: all of them.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    default=320,
+    metavar="NUMBER",
+    show_default=True,
+    help="How many images each optimizer may evaluate, for each seed.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(4, 1024),
+    default=16,
+    metavar="NUMBER",
+    show_default=True,
+    help="How many images to evaluate at a time.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    metavar="NUMBER",
+    show_default=True,
+    help="Another one searches from other latents.",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1),
+    default=1,
+    metavar="NUMBER",
+    show_default=True,
+    help="How many seeds to search with, from --seed on.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    required=True,
+    metavar="OUT",
+    help="The folder to write best.png, curve.png and result.json into.",
+)
+@server_options
+def search_command(
+    optimizers: Sequence[str], output: Path, url: str, timeout: float, **settings: Any
+) -> None:
+    """Search the generator's latents for the image that an objective likes best.
+
+    All optimizers spend the same budget; random search shows what the others gain.
+    """
+    # Loaded here, as it needs matplotlib; `cma` is needed next. Whoever lacks one of them hears it
+    # before anything is searched.
+    from atelier._search import report
+
+    names = list(dict.fromkeys(optimizers)) or list(OPTIMIZERS)
+    seeds = range(settings["seed"], settings["seed"] + settings["repeats"])
+    size = {"budget": settings["budget"], "batch": settings["batch"]}
+    with Client(url, timeout=timeout) as client:
+        painter = cast(Painter, client)
+        label = objective_named(settings["objective"], painter).label
+        length = painter.latents(1, seed=0).shape[1]
+        optimizer_of = {
+            (name, seed): OPTIMIZERS[name](length, seed=seed, **size)
+            for name in names
+            for seed in seeds
+        }
+        output.mkdir(parents=True, exist_ok=True)
+        found = {
+            (name, seed): search(
+                painter,
+                optimizer,
+                objective_named(settings["objective"], painter),
+                movement=settings["movement"],
+                progress=partial(_say, name, seed, settings["budget"]),
+                **size,
+            )
+            for (name, seed), optimizer in optimizer_of.items()
+        }
+
+    results = {name: [found[name, seed] for seed in seeds] for name in names}
+    best = {name: report.best_of(searches) for name, searches in results.items()}
+    row = row_of(
+        [captioned(each.image, [name, f"{each.score:.4g}"]) for name, each in best.items()]
+    )
+    files = {
+        "best.png": report.png(row),
+        "curve.png": report.curve(results, label),
+        "result.json": report.result(results, seeds, {**settings, "score": label}),
+    }
+    for file, data in files.items():
+        write_whole(output / file, data)
+        click.echo(output / file)
+
+
+def _say(name: str, seed: int, budget: int, done: int, best: float) -> None:
+    click.echo(f"{name}, seed {seed}: {best:.4g} after {done} of {budget}", err=True)

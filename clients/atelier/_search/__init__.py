@@ -1,0 +1,1 @@
+"""Search over the latents of the server's generator, through the public client alone."""

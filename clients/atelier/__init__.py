@@ -1,7 +1,6 @@
 """The thin client of Atelier: images, their styles and their movements over gRPC."""
 
 from atelier._async_client import AsyncClient
-from atelier._attempts import USE_CLIENT_DEFAULT
 from atelier._classify import Classification, Label
 from atelier._client import Client
 from atelier._errors import (
@@ -15,6 +14,8 @@ from atelier._errors import (
 from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
 from atelier._posterior import Posterior
+from atelier._retry_policy import USE_CLIENT_DEFAULT
+from atelier._statistics import ModelStatistics
 from atelier._styles import Style
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "InvalidRequest",
     "Label",
     "MaskSource",
+    "ModelStatistics",
     "Overloaded",
     "Posterior",
     "ServerFailed",

@@ -3,29 +3,29 @@
 # ruff: noqa: A002 - `format` is what a user of Pillow looks for.
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import grpc
 import numpy.typing as npt
 from PIL import Image
 
-from atelier import _autoencoder, _codec, _fill, _latent_space
-from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
-from atelier._base_client import BaseClient, Timeout, stylize_options
+from atelier import _autoencoder, _classify, _codec, _fill, _latent_space, _statistics, _stylize
+from atelier._base_client import BaseClient, Timeout
+from atelier._calls import Call
+from atelier._channel import target_of
 from atelier._classify import Classification
 from atelier._compression import DEFAULT_STEP
-from atelier._conversation import Conversation, Result, next_exchange, single
+from atelier._conversation import Conversation, Result, next_call
 from atelier._errors import AtelierError
 from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
-from atelier._messages import SERVICE, Exchange
 from atelier._posterior import Posterior
+from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
+from atelier._statistics import ModelStatistics
 from atelier._styles import Style
+from atelier._transport import AsyncGrpcTransport, AsyncTransport, Request, StatusError
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 class AsyncClient(BaseClient):
@@ -46,6 +46,7 @@ class AsyncClient(BaseClient):
         retries: As in `Client`.
         max_in_flight: How many calls may be under way at once, which bounds the memory of a
             caller that starts thousands of them; the others wait for a place.
+        transport: As in `Client`.
 
     Raises:
         ValueError: A setting is out of its range.
@@ -58,13 +59,13 @@ class AsyncClient(BaseClient):
         timeout: float | None = 30.0,
         retries: int = 3,
         max_in_flight: int = 64,
+        transport: AsyncTransport | None = None,
     ) -> None:
         super().__init__(url, timeout=timeout, retries=retries)
         if max_in_flight < 1:
             raise ValueError(f"max_in_flight {max_in_flight}: give 1 or more")
         self._places = asyncio.Semaphore(max_in_flight)
-        # Made with the first call, since it binds itself to the loop that runs by then.
-        self._channel: Any = None
+        self._transport = AsyncGrpcTransport(target_of(url)) if transport is None else transport
 
     async def stylize(
         self,
@@ -79,15 +80,14 @@ class AsyncClient(BaseClient):
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Image.Image:
         """Repaints a picture in a style, as `Client.stylize` does."""
-        options = stylize_options(
+        parameters = _stylize.options(
             strength=strength,
             keep_colors=keep_colors,
             longest_side=longest_side,
             encoding=format,
             quality=quality,
         )
-        build = partial(self._stylize, image, style, options)
-        return await self._run(build, self._attempts(timeout))
+        return await self._converse(_stylize.stylize(image, style, parameters), timeout)
 
     async def stylize_encoded(
         self,
@@ -102,27 +102,27 @@ class AsyncClient(BaseClient):
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> bytes:
         """Repaints a picture and returns it encoded, as `Client.stylize_encoded` does."""
-        options = stylize_options(
+        parameters = _stylize.options(
             strength=strength,
             keep_colors=keep_colors,
             longest_side=longest_side,
             encoding=format,
             quality=quality,
         )
-        build = partial(self._stylize_encoded, image, style, options)
-        return await self._run(build, self._attempts(timeout))
+        conversation = _stylize.stylize_encoded(image, style, parameters)
+        return await self._converse(conversation, timeout)
 
     async def classify(
         self, image: ImageSource, top: int | None = 3, *, timeout: Timeout = USE_CLIENT_DEFAULT
     ) -> Classification:
         """Says which movement and era an image belongs to, as `Client.classify` does."""
-        return await self._run(partial(self._classify, image, top), self._attempts(timeout))
+        return await self._converse(_classify.classify(image, top), timeout)
 
     async def encode(
         self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
     ) -> Posterior:
         """Encodes an image, as `Client.encode` does."""
-        return await self._converse(_autoencoder.encode(image), self._attempts(timeout))
+        return await self._converse(_autoencoder.encode(image), timeout)
 
     async def decode(
         self,
@@ -132,13 +132,13 @@ class AsyncClient(BaseClient):
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Image.Image:
         """Decodes a latent, as `Client.decode` does."""
-        return await self._converse(_autoencoder.decode(latent, version), self._attempts(timeout))
+        return await self._converse(_autoencoder.decode(latent, version), timeout)
 
     async def reconstruct(
         self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
     ) -> Image.Image:
         """Encodes an image and decodes the mean, as `Client.reconstruct` does."""
-        return await self._converse(_autoencoder.reconstruct(image), self._attempts(timeout))
+        return await self._converse(_autoencoder.reconstruct(image), timeout)
 
     async def denoise(
         self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
@@ -150,7 +150,7 @@ class AsyncClient(BaseClient):
         self, image: ImageSource, mask: MaskSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
     ) -> Image.Image:
         """Fills holes in an image, as `Client.fill` does."""
-        return await self._converse(_fill.fill(image, mask), self._attempts(timeout))
+        return await self._converse(_fill.fill(image, mask), timeout)
 
     async def interpolate(
         self,
@@ -162,7 +162,7 @@ class AsyncClient(BaseClient):
     ) -> list[Image.Image]:
         """Turns one image into another, as `Client.interpolate` does."""
         conversation = _latent_space.interpolate(first, second, frames)
-        return await self._converse(conversation, self._attempts(timeout))
+        return await self._converse(conversation, timeout)
 
     async def vary(
         self,
@@ -175,7 +175,7 @@ class AsyncClient(BaseClient):
     ) -> list[Image.Image]:
         """Decodes samples of an image's posterior, as `Client.vary` does."""
         conversation = _latent_space.vary(image, count, strength, seed)
-        return await self._converse(conversation, self._attempts(timeout))
+        return await self._converse(conversation, timeout)
 
     async def wander(
         self,
@@ -188,7 +188,7 @@ class AsyncClient(BaseClient):
     ) -> list[Image.Image]:
         """Goes round in a circle in latent space, as `Client.wander` does."""
         conversation = _latent_space.wander(image, frames, strength, seed)
-        return await self._converse(conversation, self._attempts(timeout))
+        return await self._converse(conversation, timeout)
 
     async def compress(
         self,
@@ -198,27 +198,36 @@ class AsyncClient(BaseClient):
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> bytes:
         """Compresses an image, as `Client.compress` does."""
-        return await self._converse(_codec.compress(image, step), self._attempts(timeout))
+        return await self._converse(_codec.compress(image, step), timeout)
 
     async def decompress(
         self, data: bytes | bytearray | memoryview, *, timeout: Timeout = USE_CLIENT_DEFAULT
     ) -> Image.Image:
         """Decodes the image of an `.atl` file, as `Client.decompress` does."""
-        return await self._converse(_codec.decompress(data), self._attempts(timeout))
+        return await self._converse(_codec.decompress(data), timeout)
 
     async def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
         """The names of the styles that the server has."""
-        return await self._run(self._styles, self._attempts(timeout))
+        return await self._converse(_stylize.styles(), timeout)
+
+    async def steps(self, model: str, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
+        """The models that an ensemble is made of, as `Client.steps` gives them."""
+        return await self._converse(_statistics.steps(model), timeout)
+
+    async def statistics(
+        self, *, timeout: Timeout = USE_CLIENT_DEFAULT
+    ) -> dict[str, ModelStatistics]:
+        """What the server counted of each model, as `Client.statistics` gives it."""
+        return await self._converse(_statistics.statistics(), timeout)
 
     async def wait_ready(self, timeout: float | None = 60.0) -> None:
         """Waits until the server serves `stylize`, as `Client.wait_ready` does."""
-        await self._run(self._ready, self._waiting(timeout))
+        await self._lead(_stylize.ready(self.url), self._patient_policy(timeout))
 
     async def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""
         self._closed = True
-        if self._channel is not None:
-            await self._channel.close()
+        await self._transport.close_async()
 
     async def __aenter__(self) -> Self:
         return self
@@ -231,53 +240,38 @@ class AsyncClient(BaseClient):
     ) -> None:
         await self.close()
 
-    async def _run(self, build: Callable[[], Exchange[Answer]], attempts: Attempts) -> Answer:
-        return await self._converse(single(build), attempts)
+    async def _converse(self, conversation: Conversation[T], timeout: Timeout) -> T:
+        return await self._lead(conversation, self._retry_policy(timeout))
 
-    async def _converse(self, conversation: Conversation[Answer], attempts: Attempts) -> Answer:
-        time_limit = asyncio.timeout(attempts.remaining())
+    async def _lead(self, conversation: Conversation[T], policy: RetryPolicy) -> T:
+        time_limit = asyncio.timeout(policy.remaining())
         try:
             async with time_limit, self._places:
-                step = await asyncio.to_thread(next_exchange, conversation)
+                step = await asyncio.to_thread(next_call, conversation)
                 while not isinstance(step, Result):
-                    answer = await self._answered(step, attempts)
-                    step = await asyncio.to_thread(next_exchange, conversation, answer)
+                    response = await self._response(step, policy)
+                    step = await asyncio.to_thread(next_call, conversation, response)
                 return step.value
         except TimeoutError as error:
             if time_limit.expired():
-                raise attempts.exceeded() from error
+                raise policy.exceeded() from error
             raise
 
-    async def _answered(self, exchange: Exchange[Answer], attempts: Attempts) -> Answer:
+    async def _response(self, call: Call[T], policy: RetryPolicy) -> T:
         while True:
             try:
-                answer = await self._call(exchange, attempts)
-                return await asyncio.to_thread(exchange.read, answer)
+                response = await self._send(call, policy)
+                return await asyncio.to_thread(call.read, response)
             except AtelierError as error:
                 if self._closed:
                     raise
-                pause = attempts.pause_after(error)
+                pause = policy.pause_after(error)
             await asyncio.sleep(pause)
 
-    async def _call(self, exchange: Exchange[Any], attempts: Attempts) -> bytes:
-        self._check_still_open(exchange)
-        if self._channel is None:
-            self._channel = grpc.aio.insecure_channel(self._target, options=self._options)
-        request = await asyncio.to_thread(exchange.request, attempts.remaining())
-        call = self._channel.unary_unary(SERVICE + exchange.method)
+    async def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
+        body = await asyncio.to_thread(call.request, policy.remaining())
+        request = Request(call.method, call.model, body)
         try:
-            answer: bytes = await call(request, timeout=attempts.remaining())
-        except grpc.RpcError as error:
-            raise self._error(error, exchange, attempts) from error
-        except grpc.aio.UsageError as error:
-            # What gRPC says of a channel that another task has closed.
-            if self._closed:
-                raise self._closed_meanwhile(exchange) from error
-            raise
-        except asyncio.CancelledError as error:
-            # A closing channel cancels its calls in the same way as somebody cancels the task.
-            task = asyncio.current_task()
-            if self._closed and task is not None and not task.cancelling():
-                raise self._closed_meanwhile(exchange) from error
-            raise
-        return answer
+            return await self._transport.send_async(request, policy.remaining())
+        except StatusError as error:
+            raise self._error(error, call, policy) from error

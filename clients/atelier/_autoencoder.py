@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from atelier._calls import ModelConfig
 from atelier._conversation import Conversation
 from atelier._errors import InvalidRequest, ServerFailed
 from atelier._images import ImageSource, rgb_image
-from atelier._messages import Exchange, model_config
 from atelier._posterior import Latents, Posterior
-from atelier._tensors import Expected, Tensors, infer_tensors
+from atelier._tensors import Expected, InferTensors, Tensors
 
 ENCODER = "vae_encoder"
 DECODER = "vae_decoder"
@@ -85,43 +85,47 @@ def reconstruct(image: ImageSource) -> Conversation[Image.Image]:
 
 def encode_images(images: Sequence[Image.Image]) -> Conversation[list[Posterior]]:
     """Asks for the posteriors of images in mode RGB, in as few requests as the model allows."""
-    sizes: Sizes = yield encoder_sizes()
+    sizes = yield from encoder_sizes()
     posteriors: list[Posterior] = []
     for first in range(0, len(images), sizes.batch):
         batch = [np.asarray(fitted(image, sizes.side)) for image in images[first:][: sizes.batch]]
-        posteriors += yield encoding(np.stack(batch), sizes)
+        posteriors += yield from encoding(np.stack(batch), sizes)
     return posteriors
 
 
-def encoder_sizes() -> Exchange[Sizes]:
+def encoder_sizes() -> Conversation[Sizes]:
     """Asks for the sizes of the encoder."""
-    return model_config(ENCODER).then(lambda config: _sizes(config, latent="mean"))
+    config = yield ModelConfig(ENCODER)
+    return _sizes(config, latent="mean")
 
 
-def encoding(pixels: npt.NDArray[np.uint8], sizes: Sizes) -> Exchange[list[Posterior]]:
+def encoding(pixels: npt.NDArray[np.uint8], sizes: Sizes) -> Conversation[list[Posterior]]:
     """Asks for the posteriors of a batch (B, N, N, 3), B at most `sizes.batch`."""
     latents = Expected("FP32", (len(pixels), sizes.length))
-
-    def read(answer: Tensors) -> list[Posterior]:
-        mean, log_variance = answer.outputs["mean"], answer.outputs["log_variance"]
-        if not (np.isfinite(mean).all() and np.isfinite(log_variance).all()):
-            raise ServerFailed(f"{ENCODER} answered numbers that are not finite", model=ENCODER)
-        return [Posterior(*each, answer.version) for each in zip(mean, log_variance, strict=True)]
-
-    outputs = {"mean": latents, "log_variance": latents}
-    return infer_tensors(ENCODER, {"image": pixels}, outputs).then(read)
+    response: Tensors = yield InferTensors(
+        ENCODER, {"image": pixels}, {"mean": latents, "log_variance": latents}
+    )
+    mean, log_variance = response.outputs["mean"], response.outputs["log_variance"]
+    if not (np.isfinite(mean).all() and np.isfinite(log_variance).all()):
+        raise ServerFailed(f"{ENCODER} answered numbers that are not finite", model=ENCODER)
+    return [Posterior(*each, response.version) for each in zip(mean, log_variance, strict=True)]
 
 
 def decode_latents(latents: Latents, version: str = "") -> Conversation[list[Image.Image]]:
     """Asks for the images of latents (count, L), in as few requests as the model allows."""
-    sizes: Sizes = yield _decoder_sizes(version)
+    sizes = _sizes((yield ModelConfig(DECODER, version)), latent="latent")
     if latents.shape[1] != sizes.length:
         raise InvalidRequest(
             f"latent has {latents.shape[1]} numbers; {DECODER} takes {sizes.length}"
         )
     images: list[Image.Image] = []
     for first in range(0, len(latents), sizes.batch):
-        images += yield _decoding(latents[first:][: sizes.batch], sizes, version)
+        batch = latents[first:][: sizes.batch]
+        expected = Expected("UINT8", (len(batch), sizes.side, sizes.side, 3))
+        response: Tensors = yield InferTensors(
+            DECODER, {"latent": batch}, {"image": expected}, version
+        )
+        images += [Image.fromarray(pixels) for pixels in response.outputs["image"]]
     return images
 
 
@@ -150,17 +154,6 @@ def checked_latent(latent: npt.ArrayLike) -> Latents:
             "can hold"
         )
     return checked
-
-
-def _decoding(latents: Latents, sizes: Sizes, version: str) -> Exchange[list[Image.Image]]:
-    images = Expected("UINT8", (len(latents), sizes.side, sizes.side, 3))
-    return infer_tensors(DECODER, {"latent": latents}, {"image": images}, version).then(
-        lambda answer: [Image.fromarray(pixels) for pixels in answer.outputs["image"]]
-    )
-
-
-def _decoder_sizes(version: str) -> Exchange[Sizes]:
-    return model_config(DECODER, version).then(lambda config: _sizes(config, latent="latent"))
 
 
 def _sizes(config: Any, latent: str) -> Sizes:

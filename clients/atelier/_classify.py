@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from atelier._calls import InferBytes
+from atelier._conversation import Conversation
 from atelier._errors import InvalidRequest, ServerFailed
-from atelier._messages import Exchange, infer_bytes
+from atelier._images import ImageSource, encoded_image
 from atelier._numbers import whole_number
 
 _EVERY_CLASS = 2**31 - 1
@@ -54,30 +56,29 @@ class Classification:
         return self.eras[0].name
 
 
-def classify_image(image: bytes, top: int | None) -> Exchange[Classification]:
-    """Asks `classify` for the movements and eras of an encoded image.
-
-    Reading the answer raises InvalidRequest where the server has fewer than `top` movements, which
-    Triton would not refuse.
+def classify(image: ImageSource, top: int | None) -> Conversation[Classification]:
+    """Asks `classify` for the movements and eras of an image.
 
     Raises:
-        InvalidRequest: `top` is below 1.
+        InvalidRequest: `top` is below 1, or above the number of movements, which Triton would not
+            refuse.
         TypeError: `top` is no whole number.
     """
     if top is not None:
         top = whole_number("top", top, 1)
-    outputs = {"probabilities": _EVERY_CLASS, "era_probabilities": _EVERY_CLASS}
-
-    def read(answer: dict[str, list[bytes]]) -> Classification:
-        movements = _labels(answer["probabilities"])
-        if top is not None and top > len(movements):
-            raise InvalidRequest(
-                f"top {top} is not possible: give 1 to {len(movements)}, the number of movements "
-                "that the server has"
-            )
-        return Classification(movements[:top], _labels(answer["era_probabilities"]))
-
-    return infer_bytes("classify", {"image": image}, outputs, {}).then(read)
+    response = yield InferBytes(
+        "classify",
+        {"image": encoded_image(image).data},
+        {"probabilities": _EVERY_CLASS, "era_probabilities": _EVERY_CLASS},
+        {},
+    )
+    movements = _labels(response["probabilities"])
+    if top is not None and top > len(movements):
+        raise InvalidRequest(
+            f"top {top} is not possible: give 1 to {len(movements)}, the number of movements "
+            "that the server has"
+        )
+    return Classification(movements[:top], _labels(response["era_probabilities"]))
 
 
 def _labels(entries: list[bytes]) -> tuple[Label, ...]:

@@ -3,29 +3,29 @@
 # ruff: noqa: A002 - `format` is what a user of Pillow looks for.
 
 import time
-from collections.abc import Callable
-from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import grpc
 import numpy.typing as npt
 from PIL import Image
 
-from atelier import _autoencoder, _codec, _fill, _latent_space
-from atelier._attempts import USE_CLIENT_DEFAULT, Attempts
-from atelier._base_client import BaseClient, Timeout, stylize_options
+from atelier import _autoencoder, _classify, _codec, _fill, _latent_space, _statistics, _stylize
+from atelier._base_client import BaseClient, Timeout
+from atelier._calls import Call
+from atelier._channel import target_of
 from atelier._classify import Classification
 from atelier._compression import DEFAULT_STEP
-from atelier._conversation import Conversation, Result, next_exchange, single
+from atelier._conversation import Conversation, Result, next_call
 from atelier._errors import AtelierError
 from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
-from atelier._messages import SERVICE, Exchange
 from atelier._posterior import Posterior
+from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
+from atelier._statistics import ModelStatistics
 from atelier._styles import Style
+from atelier._transport import GrpcTransport, Request, StatusError, Transport
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 class Client(BaseClient):
@@ -47,16 +47,23 @@ class Client(BaseClient):
             and trying again. None means no limit.
         retries: How often a call is tried again when the server cannot be reached or is
             overloaded, after short pauses and within the timeout.
+        transport: What carries the requests. None means a gRPC channel to `url`; tests of your own
+            code give an `atelier.testing.MockTransport`.
 
     Raises:
         ValueError: A setting is out of its range.
     """
 
     def __init__(
-        self, url: str = "localhost:8001", *, timeout: float | None = 30.0, retries: int = 3
+        self,
+        url: str = "localhost:8001",
+        *,
+        timeout: float | None = 30.0,
+        retries: int = 3,
+        transport: Transport | None = None,
     ) -> None:
         super().__init__(url, timeout=timeout, retries=retries)
-        self._channel = grpc.insecure_channel(self._target, options=self._options)
+        self._transport = GrpcTransport(target_of(url)) if transport is None else transport
 
     def stylize(
         self,
@@ -100,15 +107,14 @@ class Client(BaseClient):
             OSError: The file cannot be read.
             TypeError: `image` is none of the kinds above.
         """
-        options = stylize_options(
+        parameters = _stylize.options(
             strength=strength,
             keep_colors=keep_colors,
             longest_side=longest_side,
             encoding=format,
             quality=quality,
         )
-        build = partial(self._stylize, image, style, options)
-        return self._run(build, self._attempts(timeout))
+        return self._converse(_stylize.stylize(image, style, parameters), timeout)
 
     def stylize_encoded(
         self,
@@ -141,15 +147,15 @@ class Client(BaseClient):
         Raises:
             AtelierError: As in `stylize`, and the same for OSError and TypeError.
         """
-        options = stylize_options(
+        parameters = _stylize.options(
             strength=strength,
             keep_colors=keep_colors,
             longest_side=longest_side,
             encoding=format,
             quality=quality,
         )
-        build = partial(self._stylize_encoded, image, style, options)
-        return self._run(build, self._attempts(timeout))
+        conversation = _stylize.stylize_encoded(image, style, parameters)
+        return self._converse(conversation, timeout)
 
     def classify(
         self, image: ImageSource, top: int | None = 3, *, timeout: Timeout = USE_CLIENT_DEFAULT
@@ -176,7 +182,7 @@ class Client(BaseClient):
             AtelierError: As in `stylize`, and the same for OSError.
             TypeError: `image` is none of the kinds above, or `top` is no whole number.
         """
-        return self._run(partial(self._classify, image, top), self._attempts(timeout))
+        return self._converse(_classify.classify(image, top), timeout)
 
     def encode(self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> Posterior:
         """Encodes an image as a latent of the server's variational autoencoder.
@@ -195,7 +201,7 @@ class Client(BaseClient):
                 is NOT_FOUND then).
             AtelierError: As in `stylize`, and the same for OSError and TypeError.
         """
-        return self._converse(_autoencoder.encode(image), self._attempts(timeout))
+        return self._converse(_autoencoder.encode(image), timeout)
 
     def decode(
         self,
@@ -219,7 +225,7 @@ class Client(BaseClient):
                 version of `vae_decoder`.
             AtelierError: As in `stylize`.
         """
-        return self._converse(_autoencoder.decode(latent, version), self._attempts(timeout))
+        return self._converse(_autoencoder.decode(latent, version), timeout)
 
     def reconstruct(
         self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
@@ -236,7 +242,7 @@ class Client(BaseClient):
         Raises:
             AtelierError: As in `encode`, and the same for OSError and TypeError.
         """
-        return self._converse(_autoencoder.reconstruct(image), self._attempts(timeout))
+        return self._converse(_autoencoder.reconstruct(image), timeout)
 
     def denoise(self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> Image.Image:
         """Removes noise from an image.
@@ -277,7 +283,7 @@ class Client(BaseClient):
                 nowhere or everywhere.
             AtelierError: As in `encode`, and the same for OSError and TypeError.
         """
-        return self._converse(_fill.fill(image, mask), self._attempts(timeout))
+        return self._converse(_fill.fill(image, mask), timeout)
 
     def interpolate(
         self,
@@ -304,7 +310,7 @@ class Client(BaseClient):
             AtelierError: As in `encode`, and the same for OSError and TypeError.
         """
         conversation = _latent_space.interpolate(first, second, frames)
-        return self._converse(conversation, self._attempts(timeout))
+        return self._converse(conversation, timeout)
 
     def vary(
         self,
@@ -333,7 +339,7 @@ class Client(BaseClient):
             AtelierError: As in `encode`, and the same for OSError and TypeError.
         """
         conversation = _latent_space.vary(image, count, strength, seed)
-        return self._converse(conversation, self._attempts(timeout))
+        return self._converse(conversation, timeout)
 
     def wander(
         self,
@@ -361,7 +367,7 @@ class Client(BaseClient):
             AtelierError: As in `encode`, and the same for OSError and TypeError.
         """
         conversation = _latent_space.wander(image, frames, strength, seed)
-        return self._converse(conversation, self._attempts(timeout))
+        return self._converse(conversation, timeout)
 
     def compress(
         self,
@@ -394,7 +400,7 @@ class Client(BaseClient):
             ModuleNotFoundError: The module `constriction` is not installed.
             AtelierError: As in `encode`, and the same for OSError and TypeError.
         """
-        return self._converse(_codec.compress(image, step), self._attempts(timeout))
+        return self._converse(_codec.compress(image, step), timeout)
 
     def decompress(
         self, data: bytes | bytearray | memoryview, *, timeout: Timeout = USE_CLIENT_DEFAULT
@@ -416,11 +422,19 @@ class Client(BaseClient):
             AtelierError: As in `stylize`.
             TypeError: `data` is not bytes.
         """
-        return self._converse(_codec.decompress(data), self._attempts(timeout))
+        return self._converse(_codec.decompress(data), timeout)
 
     def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
         """The names of the styles that the server has."""
-        return self._run(self._styles, self._attempts(timeout))
+        return self._converse(_stylize.styles(), timeout)
+
+    def steps(self, model: str, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
+        """The models that an ensemble such as `stylize` is made of, in the order of its steps."""
+        return self._converse(_statistics.steps(model), timeout)
+
+    def statistics(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> dict[str, ModelStatistics]:
+        """What the server counted of each model, by the model's name."""
+        return self._converse(_statistics.statistics(), timeout)
 
     def wait_ready(self, timeout: float | None = 60.0) -> None:
         """Waits until the server serves `stylize`.
@@ -432,12 +446,12 @@ class Client(BaseClient):
             Unreachable: It did not serve it in time; the message says why.
             DeadlineExceeded: The server took the last question and did not answer it in time.
         """
-        self._run(self._ready, self._waiting(timeout))
+        self._lead(_stylize.ready(self.url), self._patient_policy(timeout))
 
     def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""
         self._closed = True
-        self._channel.close()
+        self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -450,35 +464,28 @@ class Client(BaseClient):
     ) -> None:
         self.close()
 
-    def _run(self, build: Callable[[], Exchange[Answer]], attempts: Attempts) -> Answer:
-        return self._converse(single(build), attempts)
+    def _converse(self, conversation: Conversation[T], timeout: Timeout) -> T:
+        return self._lead(conversation, self._retry_policy(timeout))
 
-    def _converse(self, conversation: Conversation[Answer], attempts: Attempts) -> Answer:
-        step = next_exchange(conversation)
+    def _lead(self, conversation: Conversation[T], policy: RetryPolicy) -> T:
+        step = next_call(conversation)
         while not isinstance(step, Result):
-            step = next_exchange(conversation, self._answered(step, attempts))
+            step = next_call(conversation, self._response(step, policy))
         return step.value
 
-    def _answered(self, exchange: Exchange[Answer], attempts: Attempts) -> Answer:
+    def _response(self, call: Call[T], policy: RetryPolicy) -> T:
         while True:
             try:
-                return exchange.read(self._call(exchange, attempts))
+                return call.read(self._send(call, policy))
             except AtelierError as error:
                 if self._closed:
                     raise
-                pause = attempts.pause_after(error)
+                pause = policy.pause_after(error)
             time.sleep(pause)
 
-    def _call(self, exchange: Exchange[Any], attempts: Attempts) -> bytes:
-        request = exchange.request(attempts.remaining())
+    def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
+        request = Request(call.method, call.model, call.request(policy.remaining()))
         try:
-            call = self._channel.unary_unary(SERVICE + exchange.method)
-            answer: bytes = call(request, timeout=attempts.remaining())
-        except grpc.RpcError as error:
-            raise self._error(error, exchange, attempts) from error
-        except ValueError as error:
-            # What gRPC says of a channel that another thread has closed.
-            if self._closed:
-                raise self._closed_meanwhile(exchange) from error
-            raise
-        return answer
+            return self._transport.send(request, policy.remaining())
+        except StatusError as error:
+            raise self._error(error, call, policy) from error

@@ -6,11 +6,11 @@ from typing import Any, SupportsFloat
 from PIL import Image
 
 from atelier._autoencoder import DECODER, ENCODER, decode_latents, encode_images, load_image
+from atelier._calls import ModelConfig, ModelVersions
 from atelier._compression import CompressedImage, checked_step, pack, quantise, unpack
 from atelier._conversation import Conversation
 from atelier._errors import InvalidRequest, ServerFailed
 from atelier._images import ImageSource
-from atelier._messages import model_config, model_versions
 
 
 def compress(image: ImageSource, step: SupportsFloat) -> Conversation[bytes]:
@@ -27,7 +27,7 @@ def compress(image: ImageSource, step: SupportsFloat) -> Conversation[bytes]:
             f"{ENCODER} answered with the version {posterior.version!r}, which is no number",
             model=ENCODER,
         )
-    config = yield model_config(DECODER, posterior.version)
+    config = yield ModelConfig(DECODER, posterior.version)
     quantised = quantise(posterior.mean, _latent_shape(config, len(posterior.mean)), step)
     return pack(CompressedImage(int(posterior.version), step, original.size, quantised))
 
@@ -43,7 +43,7 @@ def decompress(data: bytes | bytearray | memoryview) -> Conversation[Image.Image
         raise TypeError(f"data is a {type(data).__name__}; give the bytes of an .atl file")
     compressed = unpack(bytes(data))
     version = str(compressed.version)
-    versions = yield model_versions(DECODER)
+    versions = yield ModelVersions(DECODER)
     if version not in versions:
         raise InvalidRequest(
             f"the .atl file was made by version {version} of the network; the server has version "

@@ -1,41 +1,33 @@
-"""Several requests of which each depends on the answers before it, without I/O.
+"""Several calls of which each depends on the responses before it, without I/O.
 
-A conversation is a generator: it yields an exchange, is sent what was read from its answer, and
-returns the result. Both clients lead it, under one timeout for all of its requests.
+A conversation is a generator: it yields a call, is sent what was read from its response, and
+returns the result. Both clients lead it, under one timeout for all of its calls.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from atelier._messages import Exchange
+from atelier._calls import Call
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
-Conversation: TypeAlias = Generator[Exchange[Any], Any, Answer]
+Conversation: TypeAlias = Generator[Call[Any], Any, T]
 
 
 @dataclass(frozen=True)
-class Result(Generic[Answer]):
+class Result(Generic[T]):
     """What a conversation returned."""
 
-    value: Answer
+    value: T
 
 
-def next_exchange(
-    conversation: Conversation[Answer], answer: object = None
-) -> Exchange[Any] | Result[Answer]:
-    """Tells a conversation the last answer (None at its start) and returns what comes next.
+def next_call(conversation: Conversation[T], response: object = None) -> Call[Any] | Result[T]:
+    """Tells a conversation the last response (None at its start) and returns what comes next.
 
     The end is a value here: a StopIteration cannot leave a thread that asyncio waits for.
     """
     try:
-        return conversation.send(answer)
+        return conversation.send(response)
     except StopIteration as end:
         return Result(end.value)
-
-
-def single(build: Callable[[], Exchange[Answer]]) -> Conversation[Answer]:
-    """A conversation of the one exchange that `build` makes."""
-    answer: Answer = yield build()
-    return answer

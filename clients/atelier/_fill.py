@@ -36,10 +36,12 @@ def fill(image: ImageSource, mask: MaskSource) -> Conversation[Image.Image]:
     """Asks for what belongs in the holes of an image."""
     whole = load_image(image)
     holes = _load_mask(mask, whole.size)
-    sizes: Sizes = yield encoder_sizes()
+    sizes = yield from encoder_sizes()
     box = window(holes, sizes.side)
     holes_inside = holes.crop(box)
-    (posterior,) = yield encoding(_with_smooth_holes(whole.crop(box), holes_inside, sizes), sizes)
+    (posterior,) = yield from encoding(
+        _with_smooth_holes(whole.crop(box), holes_inside, sizes), sizes
+    )
     square = yield from decode(posterior)
     filling = square.resize(holes_inside.size, Image.Resampling.LANCZOS)
     whole.paste(filling, box, holes_inside)

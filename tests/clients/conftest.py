@@ -15,7 +15,7 @@ from PIL import Image
 from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc import service_pb2_grpc
 
-from atelier import AsyncClient, Client, _attempts, _client
+from atelier import AsyncClient, Client, _client, _retry_policy
 from fakes.autoencoder import MODELS as AUTOENCODER_MODELS
 from fakes.autoencoder import Autoencoder
 from fakes.waiting import HANG_SECONDS
@@ -223,7 +223,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of both clients, in the hands of the test."""
     clock = Clock()
-    monkeypatch.setattr(_attempts, "time", clock)
+    monkeypatch.setattr(_retry_policy, "time", clock)
     monkeypatch.setattr(_client, "time", clock)
     monkeypatch.setattr(asyncio, "sleep", clock.sleep_in_loop)
     return clock
@@ -232,8 +232,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def long_pauses(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The same, with pauses so long that the last attempt too has time on any machine."""
-    monkeypatch.setattr(_attempts, "FIRST_PAUSE", HANG_SECONDS)
-    monkeypatch.setattr(_attempts, "LONGEST_PAUSE", HANG_SECONDS)
+    monkeypatch.setattr(_retry_policy, "FIRST_PAUSE", HANG_SECONDS)
+    monkeypatch.setattr(_retry_policy, "LONGEST_PAUSE", HANG_SECONDS)
     return clock
 
 

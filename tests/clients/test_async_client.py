@@ -2,12 +2,12 @@
 
 import asyncio
 import threading
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from atelier import AsyncClient, DeadlineExceeded, Unreachable, _base_client, _messages
+from atelier import AsyncClient, DeadlineExceeded, Unreachable, _stylize
+from atelier._calls import InferBytes
 from fakes.waiting import HANG_SECONDS
 
 
@@ -62,14 +62,9 @@ async def test_the_loop_stays_free_while_pictures_are_worked_on(server, monkeypa
 
         return run
 
-    def infer_bytes(*arguments):
-        exchange = ask(*arguments)
-        return replace(exchange, request=watched("pack", exchange.request))
-
-    ask = _messages.infer_bytes
-    monkeypatch.setattr(_messages, "infer_bytes", infer_bytes)
+    monkeypatch.setattr(InferBytes, "request", watched("pack", InferBytes.request))
     for name in ("encoded_image", "decoded_image"):
-        monkeypatch.setattr(_base_client, name, watched(name, getattr(_base_client, name)))
+        monkeypatch.setattr(_stylize, name, watched(name, getattr(_stylize, name)))
     async with AsyncClient(server.url) as art:
         turning = asyncio.create_task(turn())
         await art.stylize(noise, "udnie")

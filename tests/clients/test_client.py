@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from atelier import Client, DeadlineExceeded, InvalidRequest, Overloaded, ServerFailed, Unreachable
-from atelier._attempts import LONGEST_TIMEOUT
+from atelier._retry_policy import LONGEST_TIMEOUT
 from fakes.waiting import HANG_SECONDS
 
 QUEUE_FULL = (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size")

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import atelier
 
@@ -18,7 +19,11 @@ def test_everything_public_is_there():
     assert len(atelier.__all__) == len(set(atelier.__all__))
     for name in atelier.__all__:
         assert getattr(atelier, name) is not None
-    visible = {name for name in vars(atelier) if not name.startswith("_")}
+    visible = {
+        name
+        for name, value in vars(atelier).items()
+        if not (name.startswith("_") or isinstance(value, ModuleType))
+    }
     assert visible == set(atelier.__all__)
 
 

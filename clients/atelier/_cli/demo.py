@@ -197,19 +197,19 @@ def _sample_photos() -> list[Path]:
 def _timing_table() -> Table:
     table = Table(
         title="Milliseconds of a request (median)",
-        caption="network: the style network. pictures: decoding, reading the style, encoding. "
+        caption="network: the style network. images: decoding, reading the style, encoding. "
         "rest: the client, the way there and back, handing on between the steps.",
     )
     for heading in ("photograph", "size"):
         table.add_column(heading, overflow="fold")
-    for heading in ("total", "queue", "network", "pictures", "rest"):
+    for heading in ("total", "queue", "network", "images", "rest"):
         table.add_column(heading, justify="right")
     return table
 
 
 def _cells(timings: list[Timing | None]) -> list[str]:
     known = [
-        (timing.total, timing.queue, timing.network, timing.pictures, timing.rest)
+        (timing.total, timing.queue, timing.network, timing.images, timing.rest)
         for timing in timings
         if timing is not None
     ]

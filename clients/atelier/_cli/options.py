@@ -6,8 +6,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import click
 
-from atelier._attempts import checked_timeout
 from atelier._channel import target_of
+from atelier._retry_policy import checked_timeout
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Callback: TypeAlias = Callable[[click.Context, click.Parameter, Any], Any]

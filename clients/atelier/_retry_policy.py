@@ -42,7 +42,7 @@ def checked_timeout(timeout: float | None) -> float | None:
     return timeout
 
 
-class Attempts:
+class RetryPolicy:
     """The time and the attempts of one call, counted from the moment this is made.
 
     Args:
@@ -83,12 +83,12 @@ class Attempts:
         Raises:
             AtelierError: `error` itself, where another attempt cannot help or is not left.
         """
-        # Whoever waits for hours fails more often than a float can be doubled.
+        # 2**n would overflow for whoever waits for hours.
         longest = min(FIRST_PAUSE * 2 ** min(self._failed, 10), LONGEST_PAUSE)
         pause = random.uniform(longest / 2, longest)  # noqa: S311
-        # A model that is away for the moment comes back: its server answered, and is at work on it.
-        away = isinstance(error, Unreachable) and error.code is grpc.StatusCode.NOT_FOUND
-        none_left = self._failed >= self._retries and not (away and self._retries)
+        # A model that is unavailable for the moment comes back: its server is at work on it.
+        unavailable = isinstance(error, Unreachable) and error.code is grpc.StatusCode.NOT_FOUND
+        none_left = self._failed >= self._retries and not (unavailable and self._retries)
         helpless = not error.another_attempt_may_help or none_left
         # An attempt with less time than the pause before it would only hide this error.
         if helpless or time.monotonic() + 2 * pause >= self._deadline:

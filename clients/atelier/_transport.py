@@ -1,0 +1,150 @@
+"""What carries the bytes of a request to a server, and those of its response back."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import grpc
+
+from atelier._channel import options_for
+
+_SERVICE: Final = "/inference.GRPCInferenceService/"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request on its way.
+
+    Attributes:
+        method: The method of `inference.GRPCInferenceService`.
+        model: The model that is asked; "" where the request is to the server itself.
+        body: The message, serialised.
+    """
+
+    method: str
+    model: str
+    body: bytes
+
+
+class StatusError(Exception):
+    """A request that was not answered.
+
+    Attributes:
+        code: Its gRPC status.
+        details: What the server said, or gRPC.
+    """
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(code, details)
+        self.code = code
+        self.details = details
+
+
+class Transport(Protocol):
+    """What a `Client` sends through; threads share it."""
+
+    def send(self, request: Request, timeout: float | None) -> bytes:
+        """Sends a request and returns the message of the response.
+
+        Args:
+            request: The request.
+            timeout: Seconds, or None for no limit.
+
+        Raises:
+            StatusError: There is no response. After `close`, also for a request under way, the
+                code is CANCELLED.
+        """
+
+    def close(self) -> None:
+        """Ends the connection."""
+
+
+class AsyncTransport(Protocol):
+    """What an `AsyncClient` sends through."""
+
+    async def send_async(self, request: Request, timeout: float | None) -> bytes:
+        """Sends a request as `Transport.send` does."""
+
+    async def close_async(self) -> None:
+        """Ends the connection."""
+
+
+class GrpcTransport:
+    """A gRPC channel, without encryption. It connects with its first request."""
+
+    def __init__(self, target: str) -> None:
+        """Makes the channel to a gRPC target, see `target_of`."""
+        self._channel = grpc.insecure_channel(target, options=options_for(target))
+        self._closed = False
+
+    def send(self, request: Request, timeout: float | None) -> bytes:
+        """See `Transport`."""
+        try:
+            call = self._channel.unary_unary(_SERVICE + request.method)
+            response: bytes = call(request.body, timeout=timeout)
+        except grpc.RpcError as error:
+            raise _status_error(error) from error
+        except ValueError as error:
+            # What gRPC says of a channel that another thread has closed.
+            if self._closed:
+                raise _closed() from error
+            raise
+        return response
+
+    def close(self) -> None:
+        """See `Transport`."""
+        self._closed = True
+        self._channel.close()
+
+
+class AsyncGrpcTransport:
+    """The twin of `GrpcTransport` for asyncio."""
+
+    def __init__(self, target: str) -> None:
+        """Takes a gRPC target, see `target_of`."""
+        self._target = target
+        # Made with the first request, since it binds itself to the loop that runs by then.
+        self._channel: Any = None
+        self._closed = False
+
+    async def send_async(self, request: Request, timeout: float | None) -> bytes:
+        """See `AsyncTransport`."""
+        self._check_open()
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(
+                self._target, options=options_for(self._target)
+            )
+        call = self._channel.unary_unary(_SERVICE + request.method)
+        try:
+            response: bytes = await call(request.body, timeout=timeout)
+        except grpc.RpcError as error:
+            raise _status_error(error) from error
+        except grpc.aio.UsageError as error:
+            # What gRPC says of a channel that another task has closed.
+            self._check_open(error)
+            raise
+        except asyncio.CancelledError as error:
+            # A closing channel cancels its calls in the same way as somebody cancels the task.
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                self._check_open(error)
+            raise
+        return response
+
+    def _check_open(self, cause: BaseException | None = None) -> None:
+        if self._closed:
+            raise _closed() from cause
+
+    async def close_async(self) -> None:
+        """See `AsyncTransport`."""
+        self._closed = True
+        if self._channel is not None:
+            await self._channel.close()
+
+
+def _status_error(error: grpc.RpcError) -> StatusError:
+    return StatusError(error.code(), error.details() or "")
+
+
+def _closed() -> StatusError:
+    return StatusError(grpc.StatusCode.CANCELLED, "the client was closed")

@@ -4,7 +4,7 @@ Nothing here does I/O. The synchronous and the asynchronous client share all of 
 """
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, SupportsIndex, TypeAlias, TypeVar
 
@@ -69,33 +69,20 @@ def infer_bytes(
     def request(remaining: float | None) -> bytes:
         message = messages.ModelInferRequest(model_name=model)
         for name, content in inputs.items():
-            data = _utf8(name, content) if isinstance(content, str) else content
+            data = utf8(name, content) if isinstance(content, str) else content
             message.inputs.add(name=name, datatype="BYTES", shape=[1, 1])
-            message.raw_input_contents.append(_LENGTH.pack(len(data)) + data)
+            message.raw_input_contents.append(packed([data]))
         for name, classes in outputs.items():
             output = message.outputs.add(name=name)
             if classes is not None:
                 output.parameters["classification"].int64_param = classes
-        for name, value in parameters.items():
-            match value:
-                case None:
-                    pass
-                case str():
-                    message.parameters[name].string_param = _utf8(name, value)
-                case bool():
-                    message.parameters[name].bool_param = value
-                case SupportsIndex() if int(value) in _INT64:  # An int, or one of numpy's.
-                    message.parameters[name].int64_param = int(value)
-                case SupportsIndex():  # The server is to see it, and to say what it takes.
-                    message.parameters[name].string_param = str(value)
-                case _:
-                    message.parameters[name].double_param = float(value)
+        add_parameters(message, parameters)
         return serialized(message, remaining)
 
     def read(answer: bytes) -> dict[str, list[bytes]]:
         message = parsed(messages.ModelInferResponse, answer)
         tensors = zip(message.outputs, message.raw_output_contents, strict=False)
-        contents = {tensor.name: _elements(raw) for tensor, raw in tensors}
+        contents = {tensor.name: elements(raw) for tensor, raw in tensors}
         for name in outputs:
             if not contents.get(name):
                 raise ServerFailed(f"{model} answered without a whole {name!r}", model=model)
@@ -150,9 +137,36 @@ def model_ready(model: str, url: str) -> Exchange[None]:
     return Exchange("ModelReady", model, lambda _: bytes(message.SerializeToString()), read)
 
 
-def _elements(raw: bytes) -> list[bytes]:
-    """The elements of a BYTES tensor, each with its length before it; none if one is cut off."""
-    elements, position = [], 0
+def add_parameters(message: Any, parameters: Parameters) -> None:
+    """Writes a request's own parameters into its `ModelInferRequest`.
+
+    Raises:
+        InvalidRequest: A text cannot be written in UTF-8.
+    """
+    for name, value in parameters.items():
+        match value:
+            case None:
+                pass
+            case str():
+                message.parameters[name].string_param = utf8(name, value)
+            case bool():
+                message.parameters[name].bool_param = value
+            case SupportsIndex() if int(value) in _INT64:  # An int, or one of numpy's.
+                message.parameters[name].int64_param = int(value)
+            case SupportsIndex():  # The server is to see it, and to say what it takes.
+                message.parameters[name].string_param = str(value)
+            case _:
+                message.parameters[name].double_param = float(value)
+
+
+def packed(contents: Iterable[bytes]) -> bytes:
+    """The elements of a BYTES tensor on the wire, each with its length before it."""
+    return b"".join(_LENGTH.pack(len(content)) + content for content in contents)
+
+
+def elements(raw: bytes) -> list[bytes]:
+    """The elements of a BYTES tensor, as `packed` writes them; none if one is cut off."""
+    found, position = [], 0
     while position < len(raw):
         start = position + _LENGTH.size
         if start > len(raw):
@@ -160,11 +174,12 @@ def _elements(raw: bytes) -> list[bytes]:
         position = start + _LENGTH.unpack_from(raw, position)[0]
         if position > len(raw):
             return []
-        elements.append(raw[start:position])
-    return elements
+        found.append(raw[start:position])
+    return found
 
 
-def _utf8(name: str, text: str) -> bytes:
+def utf8(name: str, text: str) -> bytes:
+    """The text as bytes; raises InvalidRequest where it cannot be written in UTF-8."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""Many pictures on one sheet, with a name for each row and column."""
+"""Many pictures on one sheet, in a grid with or without names."""
 
 import math
 from collections.abc import Sequence
@@ -49,6 +49,18 @@ def contact_sheet(
         for row, (name, _) in enumerate(rows):
             beside = _LABEL_WIDTH - _GAP, top + _LABEL_HEIGHT + step_y * row + _CELL[1] / 2
             draw.text(beside, name, _INK, _font(name), anchor="rm")
+    return sheet
+
+
+def grid(images: Sequence[Image.Image]) -> Image.Image:
+    """Images of one size, as they are, row by row in a nearly square grid without names."""
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    step_x, step_y = images[0].width + _GAP, images[0].height + _GAP
+    sheet = Image.new("RGB", (columns * step_x - _GAP, rows * step_y - _GAP), _PAPER)
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        sheet.paste(image, (step_x * column, step_y * row))
     return sheet
 
 

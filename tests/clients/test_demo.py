@@ -244,6 +244,13 @@ def test_a_sheet_of_many_columns_goes_on_below_with_the_first_again(count, bands
     assert [sum(shade in band for band in seen) for shade in shades[1:]] == [1] * (count - 1)
 
 
+def test_a_long_name_stays_beside_its_row():
+    sheet = contact_sheet([""], [("action_painting_1", [Image.new("RGB", (8, 8), "red")])])
+    labels = np.asarray(sheet)[28:, :110]
+    (inked,) = np.nonzero((labels != labels[0, 0]).any(axis=(0, 2)))
+    assert 0 < inked.min() < inked.max() < 98
+
+
 def test_a_long_name_stays_within_its_column():
     one, other = (Image.new("RGB", (8, 8), "red") for _ in range(2))
     sheet = contact_sheet(["", "w" * 30, ""], [("", [one, other, one])])

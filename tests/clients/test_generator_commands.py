@@ -63,6 +63,13 @@ def test_a_sheet_of_one_image_is_the_image():
     assert grid([image]).tobytes() == image.tobytes()
 
 
+def test_a_sheet_is_filled_row_by_row():
+    shades = [(50 * number, 0, 0) for number in range(5)]
+    sheet = grid([Image.new("RGB", (8, 6), shade) for shade in shades])
+    found = [sheet.getpixel((x, y)) for y in (3, 3 + 6 + GAP) for x in (4, 4 + 20, 4 + 40)]
+    assert found == [*shades, (251, 250, 247)]
+
+
 def test_the_seed_that_was_drawn_makes_the_same_sheet(scripted, tmp_path, capsys):
     sheets = []
     for _ in range(2):

@@ -13,7 +13,7 @@ _COUNT = 6
 def generated_sheet(art: Client) -> Image.Image:
     """A row of paintings for every movement; those of a column share a latent."""
     rows = [
-        (movement.replace("_", " "), art.generate(_COUNT, movement=movement, seed=_SEED))
+        (movement, art.generate(_COUNT, movement=movement, seed=_SEED))
         for movement in art.movements()
     ]
     return contact_sheet([f"seed {_SEED}, image {number}" for number in range(_COUNT)], rows)

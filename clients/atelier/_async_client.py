@@ -3,13 +3,24 @@
 # ruff: noqa: A002 - `format` is what a user of Pillow looks for.
 
 import asyncio
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from atelier import _autoencoder, _classify, _codec, _fill, _latent_space, _statistics, _stylize
+from atelier import (
+    _autoencoder,
+    _classify,
+    _codec,
+    _fill,
+    _generator,
+    _latent_space,
+    _statistics,
+    _stylize,
+)
 from atelier._base_client import BaseClient, Timeout
 from atelier._calls import Call
 from atelier._channel import target_of
@@ -205,6 +216,59 @@ class AsyncClient(BaseClient):
     ) -> Image.Image:
         """Decodes the image of an `.atl` file, as `Client.decompress` does."""
         return await self._converse(_codec.decompress(data), timeout)
+
+    async def generate(
+        self,
+        count: int = 1,
+        *,
+        movement: str | None = None,
+        seed: int | None = None,
+        truncation: float | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Paints new images, as `Client.generate` does."""
+        conversation = _generator.generate(count, movement, seed, truncation)
+        return await self._converse(conversation, timeout)
+
+    async def latents(
+        self,
+        count: int = 1,
+        *,
+        seed: int | None = None,
+        truncation: float | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> npt.NDArray[np.float32]:
+        """Draws the latents that `generate` paints, as `Client.latents` does."""
+        conversation = _generator.latents(count, seed, truncation)
+        return await self._converse(conversation, timeout)
+
+    async def paint(
+        self,
+        latents: npt.ArrayLike,
+        *,
+        movement: str,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Paints latents, as `Client.paint` does."""
+        conversation = _generator.paint(latents, movement)
+        return await self._converse(conversation, timeout)
+
+    async def walk(
+        self,
+        seeds: Iterable[int],
+        *,
+        movement: str,
+        steps: int = 16,
+        truncation: float | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Paints the images between those of seeds, as `Client.walk` does."""
+        conversation = _generator.walk(seeds, movement, steps, truncation)
+        return await self._converse(conversation, timeout)
+
+    async def movements(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
+        """The names of the movements in which `generate` paints."""
+        return await self._converse(_generator.movements(), timeout)
 
     async def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
         """The names of the styles that the server has."""

@@ -15,6 +15,7 @@ from atelier._calls import ModelConfig
 from atelier._conversation import Conversation
 from atelier._errors import InvalidRequest, ServerFailed
 from atelier._images import ImageSource, rgb_image
+from atelier._numbers import finite_array
 from atelier._posterior import Latents, Posterior
 from atelier._tensors import Expected, InferTensors, Tensors
 
@@ -135,25 +136,7 @@ def checked_latent(latent: npt.ArrayLike) -> Latents:
     Raises:
         InvalidRequest: It is no one-dimensional array of finite numbers.
     """
-    try:
-        numbers = np.asarray(latent)
-    except (TypeError, ValueError) as error:
-        raise InvalidRequest("latent: it is no array; give numbers in one dimension") from error
-    if numbers.dtype.kind not in "iuf":
-        raise InvalidRequest(f"latent: its elements are {numbers.dtype}; give numbers")
-    if numbers.ndim != 1:
-        raise InvalidRequest(
-            f"latent has the shape {numbers.shape}; give one latent, in one dimension"
-        )
-    with np.errstate(over="ignore"):
-        checked = numbers.astype(np.float32)
-    wrong = np.flatnonzero(~np.isfinite(checked))
-    if wrong.size:
-        raise InvalidRequest(
-            f"latent: element {wrong[0]} is {numbers[wrong[0]]}; give finite numbers that 32 bits "
-            "can hold"
-        )
-    return checked
+    return finite_array("latent", latent, 1, "one latent, in one dimension")
 
 
 def _sizes(config: Any, latent: str) -> Sizes:

@@ -74,7 +74,7 @@ class InferBytes(Call[dict[str, list[bytes]]]):
         """See `Call`."""
         message = messages.ModelInferRequest(model_name=self.model)
         for name, content in self.inputs.items():
-            data = _utf8(name, content) if isinstance(content, str) else content
+            data = utf8(name, content) if isinstance(content, str) else content
             message.inputs.add(name=name, datatype="BYTES", shape=[1, 1])
             message.raw_input_contents.append(bytes_tensor([data]))
         for name, classes in self.outputs.items():
@@ -173,7 +173,7 @@ def add_parameters(message: Any, parameters: Parameters) -> None:
             case None:
                 pass
             case str():
-                message.parameters[name].string_param = _utf8(name, value)
+                message.parameters[name].string_param = utf8(name, value)
             case bool():
                 message.parameters[name].bool_param = value
             case SupportsIndex() if int(value) in _INT64:  # An int, or one of numpy's.
@@ -211,7 +211,8 @@ def parsed(kind: Any, response: bytes) -> Any:
         raise ServerFailed("the server's answer is no KServe v2 message") from error
 
 
-def _utf8(name: str, text: str) -> bytes:
+def utf8(name: str, text: str) -> bytes:
+    """The text as bytes; raises InvalidRequest where it cannot be written in UTF-8."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:

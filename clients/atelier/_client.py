@@ -3,13 +3,24 @@
 # ruff: noqa: A002 - `format` is what a user of Pillow looks for.
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from atelier import _autoencoder, _classify, _codec, _fill, _latent_space, _statistics, _stylize
+from atelier import (
+    _autoencoder,
+    _classify,
+    _codec,
+    _fill,
+    _generator,
+    _latent_space,
+    _statistics,
+    _stylize,
+)
 from atelier._base_client import BaseClient, Timeout
 from atelier._calls import Call
 from atelier._channel import target_of
@@ -423,6 +434,132 @@ class Client(BaseClient):
             TypeError: `data` is not bytes.
         """
         return self._converse(_codec.decompress(data), timeout)
+
+    def generate(
+        self,
+        count: int = 1,
+        *,
+        movement: str | None = None,
+        seed: int | None = None,
+        truncation: float | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Paints new images.
+
+        Example:
+            >>> with Client("localhost:8001") as art:
+            ...     images = art.generate(16, movement="ukiyo_e", seed=7)
+            >>> images[0].save("ukiyo_e.png")
+
+        Args:
+            count: How many images, 1 to 10,000.
+            movement: One of `movements`, in any case, with spaces or hyphens too. None means that
+                each image has one of its own, drawn from the seed.
+            seed: 0 to 2**63 - 1. Image i of a seed is the same for every count. None means new
+                images with each call.
+            truncation: Above 0, up to 4: how far the numbers of a latent may be from 0, in standard
+                deviations. Less gives more typical images, which resemble each other more. None
+                means the server's own.
+            timeout: As in `stylize`, for all requests together.
+
+        Returns:
+            Images of N×N pixels, in mode RGB.
+
+        Raises:
+            InvalidRequest: An argument is out of its range, the server does not know the movement,
+                or it does not serve `generate` (`code` is NOT_FOUND then).
+            AtelierError: As in `stylize`.
+            TypeError: An argument is of another type.
+        """
+        conversation = _generator.generate(count, movement, seed, truncation)
+        return self._converse(conversation, timeout)
+
+    def latents(
+        self,
+        count: int = 1,
+        *,
+        seed: int | None = None,
+        truncation: float | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> npt.NDArray[np.float32]:
+        """Draws the latents that `generate` paints.
+
+        Args:
+            count: As in `generate`.
+            seed: As in `generate`.
+            truncation: As in `generate`.
+            timeout: As in `generate`.
+
+        Returns:
+            (count, Z) float32, each row a latent for `paint`.
+
+        Raises:
+            AtelierError: As in `generate`, and the same for TypeError.
+        """
+        conversation = _generator.latents(count, seed, truncation)
+        return self._converse(conversation, timeout)
+
+    def paint(
+        self,
+        latents: npt.ArrayLike,
+        *,
+        movement: str,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Paints latents, those of `latents` or others.
+
+        Example:
+            >>> with Client("localhost:8001") as art:
+            ...     latents = art.latents(4, seed=7)
+            ...     images = art.paint((latents[:2] + latents[2:]) / 2**0.5, movement="cubism")
+
+        Args:
+            latents: (n, Z) finite numbers; n is 1 to 10,000.
+            movement: As in `generate`.
+            timeout: As in `generate`.
+
+        Returns:
+            n images of N×N pixels, in mode RGB.
+
+        Raises:
+            InvalidRequest: As in `generate`; or the latents are not n times Z finite numbers.
+            AtelierError: As in `generate`, and the same for TypeError.
+        """
+        conversation = _generator.paint(latents, movement)
+        return self._converse(conversation, timeout)
+
+    def walk(
+        self,
+        seeds: Iterable[int],
+        *,
+        movement: str,
+        steps: int = 16,
+        truncation: float | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+    ) -> list[Image.Image]:
+        """Paints the images between those of seeds, on arcs from each latent to the next.
+
+        Args:
+            seeds: Two or more, each as in `generate`, of which the first image is taken. The first
+                seed once more at the end closes the walk.
+            movement: As in `generate`.
+            steps: How many images an arc has, 2 or more, with both ends. Where two arcs meet, the
+                image is there once: (len(seeds) - 1) * (steps - 1) + 1 images, 10,000 at most.
+            truncation: As in `generate`.
+            timeout: As in `generate`.
+
+        Returns:
+            Images of N×N pixels, in mode RGB.
+
+        Raises:
+            AtelierError: As in `generate`, and the same for TypeError.
+        """
+        conversation = _generator.walk(seeds, movement, steps, truncation)
+        return self._converse(conversation, timeout)
+
+    def movements(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
+        """The names of the movements in which `generate` paints."""
+        return self._converse(_generator.movements(), timeout)
 
     def styles(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
         """The names of the styles that the server has."""

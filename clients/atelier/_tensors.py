@@ -1,23 +1,30 @@
-"""Requests with tensors of numbers."""
+"""Requests with tensors of any shape."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from tritonclient.grpc import service_pb2 as messages
 
-from atelier._calls import Call, parsed
+from atelier._calls import Call, Parameters, add_parameters, bytes_elements, bytes_tensor, parsed
 from atelier._errors import ServerFailed
 
-_DTYPES: dict[str, np.dtype[Any]] = {"UINT8": np.dtype(np.uint8), "FP32": np.dtype("<f4")}
+_BYTES = np.dtype(object)
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "UINT8": np.dtype(np.uint8),
+    "INT64": np.dtype("<i8"),
+    "FP32": np.dtype("<f4"),
+    "BYTES": _BYTES,
+}
 _DATATYPES = {dtype: datatype for datatype, dtype in _DTYPES.items()}
 
 
 class Expected(NamedTuple):
-    """What an output has to be: Triton's name of its type, and its shape with the batch."""
+    """What an output has to be: Triton's name of its type, and its whole shape."""
 
     datatype: str
     shape: tuple[int, ...]
@@ -33,30 +40,35 @@ class Tensors:
 
 @dataclass(frozen=True)
 class InferTensors(Call[Tensors]):
-    """Asks for a batch.
+    """Asks for tensors, given tensors.
 
     Sending it raises InvalidRequest where the server does not have this version. Reading the
     response raises ServerFailed where an output is not as expected.
 
     Attributes:
-        inputs: uint8 or little-endian float32, with the batch first.
+        inputs: uint8, little-endian int64 or float32, or objects, which are bytes. Where the model
+            batches, the batch comes first.
         outputs: What to ask for.
         version: The model's version; "" means the newest.
+        parameters: The request's own parameters.
     """
 
     method = "ModelInfer"
     inputs: Mapping[str, npt.NDArray[Any]]
     outputs: Mapping[str, Expected]
     version: str = ""
+    parameters: Parameters = MappingProxyType({})
 
     def message(self) -> Any:
         """See `Call`."""
         message = messages.ModelInferRequest(model_name=self.model, model_version=self.version)
         for name, tensor in self.inputs.items():
             message.inputs.add(name=name, datatype=_DATATYPES[tensor.dtype], shape=tensor.shape)
-            message.raw_input_contents.append(tensor.tobytes())
+            raw = bytes_tensor(tensor.flat) if tensor.dtype == _BYTES else tensor.tobytes()
+            message.raw_input_contents.append(raw)
         for name in self.outputs:
             message.outputs.add(name=name)
+        add_parameters(message, self.parameters)
         return message
 
     def read(self, response: bytes) -> Tensors:
@@ -69,13 +81,26 @@ class InferTensors(Call[Tensors]):
         tensors = {}
         for name, expected in self.outputs.items():
             described, raw = found.get(name, (None, b""))
-            dtype = _DTYPES[expected.datatype]
-            whole = len(raw) == math.prod(expected.shape) * dtype.itemsize
-            if described != expected or not whole:
+            tensor = _tensor(expected, raw)
+            if described != expected or tensor is None:
                 raise ServerFailed(
                     f"{self.model} answered without a whole {name!r} of {expected.datatype} "
                     f"{list(expected.shape)}",
                     model=self.model,
                 )
-            tensors[name] = np.frombuffer(raw, dtype).reshape(expected.shape)
+            tensors[name] = tensor
         return Tensors(tensors, message.model_version)
+
+
+def _tensor(expected: Expected, raw: bytes) -> npt.NDArray[Any] | None:
+    """The tensor, or None where `raw` is not as long as it."""
+    dtype = _DTYPES[expected.datatype]
+    size = math.prod(expected.shape)
+    if dtype == _BYTES:
+        contents = bytes_elements(raw)
+        if len(contents) != size:
+            return None
+        return np.array(contents, dtype).reshape(expected.shape)
+    if len(raw) != size * dtype.itemsize:
+        return None
+    return np.frombuffer(raw, dtype).reshape(expected.shape)

@@ -18,6 +18,8 @@ from tritonclient.grpc import service_pb2_grpc
 from atelier import AsyncClient, Client, _client, _retry_policy
 from fakes.autoencoder import MODELS as AUTOENCODER_MODELS
 from fakes.autoencoder import Autoencoder
+from fakes.generator import MODELS as GENERATOR_MODELS
+from fakes.generator import Generator, RefusedError
 from fakes.waiting import HANG_SECONDS
 
 STEPS = ("decode", "style_weights", "style", "encode")
@@ -42,6 +44,8 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.classes: dict[str, list[bytes]] = {}
         # What answers for `vae_encoder` and `vae_decoder`; without, they are not served.
         self.autoencoder: Autoencoder | None = None
+        # What answers for `latents` and `generate`; without, they are not served.
+        self.generator: Generator | None = None
         self.ready = [True]
         self.working = 0
         self.most_working = 0
@@ -80,6 +84,7 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             unknown = "Request for unknown model: 'classify' is not found"
             context.abort(grpc.StatusCode.NOT_FOUND, unknown)
         self._check_autoencoder(request.model_name, request.model_version, context)
+        self._check_generator(request.model_name, context)
         with self._changed:
             self.requests.append(request)
             self.seconds_left.append(context.time_remaining())
@@ -97,6 +102,11 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         self._work(-1)
         if self.autoencoder and request.model_name in AUTOENCODER_MODELS:
             return self.autoencoder.answer(request)
+        if self.generator and request.model_name in GENERATOR_MODELS:
+            try:
+                return self.generator.answer(request)
+            except RefusedError as error:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         self.counts.update(STEPS)
         # Looking a parameter up would make it.
         named = "format" in request.parameters
@@ -115,13 +125,22 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             unknown = f"Request for unknown model: {named} is not found"
             context.abort(grpc.StatusCode.NOT_FOUND, unknown)
 
+    def _check_generator(self, model, context):
+        if model in GENERATOR_MODELS and self.generator is None:
+            unknown = f"Request for unknown model: {model!r} is not found"
+            context.abort(grpc.StatusCode.NOT_FOUND, unknown)
+
     def ModelConfig(self, request, context):  # noqa: N802
         self._check_autoencoder(request.name, request.version, context)
+        self._check_generator(request.name, context)
         self.configs.append(request.name)
         response = messages.ModelConfigResponse()
         response.config.name = request.name
         if self.autoencoder and request.name in AUTOENCODER_MODELS:
             self.autoencoder.describe(response.config)
+            return response
+        if self.generator and request.name in GENERATOR_MODELS:
+            self.generator.describe(response.config)
             return response
         if request.name == "stylize":
             for step in STEPS:

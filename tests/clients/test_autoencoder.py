@@ -116,7 +116,7 @@ def test_a_latent_becomes_an_image(scripted, ask):
         (None, "latent: its elements are object; give numbers"),
         ([True, False], "latent: its elements are bool; give numbers"),
         ([1j], "latent: its elements are complex128; give numbers"),
-        ([[1, 2], [3]], "latent: it is no array; give numbers in one dimension"),
+        ([[1, 2], [3]], "latent: it is no array; give one latent, in one dimension"),
     ],
 )
 def test_what_is_no_latent(scripted, ask, latent, reason):

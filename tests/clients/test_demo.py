@@ -17,6 +17,7 @@ from atelier._cli.root import run
 from atelier._cli.served import own_server
 from atelier._cli.timings import Stopwatch
 from fakes.autoencoder import SIDE, Autoencoder
+from fakes.generator import Generator
 from fakes.waiting import HANG_SECONDS
 
 READY = "print('ready grpc={url} http=127.0.0.1:2 metrics=127.0.0.1:3', flush=True)"
@@ -65,6 +66,7 @@ def test_the_demo_on_a_running_server(server, tmp_path, capsys):
     assert "16 paintings" in shown
     assert "No movements: the server does not serve classify." in shown
     assert "No mended images: the server does not serve vae_encoder." in shown
+    assert "No generated paintings: the server does not serve generate." in shown
     row = next(line for line in shown.splitlines() if "│ rocket" in line)
     total, queue, network, pictures, rest = row.replace("│", " ").split()[-5:]
     assert (queue, network, pictures) == ("4.0", "5.0", "6.0")
@@ -84,6 +86,19 @@ def test_the_demo_of_an_autoencoder(server, tmp_path, capsys):
     with Image.open(tmp_path / "morph.gif") as morph:
         assert morph.size == (SIDE, SIDE)
         assert morph.n_frames == 4 * 12
+
+
+def test_the_demo_of_a_generator(server, tmp_path, capsys):
+    server.generator = Generator()
+    assert run(["demo", "--url", server.url, "--output", str(tmp_path)]) == 0
+    assert f"New paintings: {tmp_path / 'generated.png'}" in capsys.readouterr().out
+    with Image.open(tmp_path / "generated.png") as sheet:
+        assert sheet.width > 6 * 256
+        assert 3 * 192 < sheet.height < 4 * 192 + 60
+        # What tells the movements of the fake apart, in the lower half of each painting.
+        assert {(0, 0, 0), (50, 50, 50), (100, 100, 100)} <= colours(sheet.convert("RGB"))
+    asked = [r for r in server.requests if r.model_name == "generate"]
+    assert {r.raw_input_contents[1][4:].decode() for r in asked} == set(server.generator.movements)
 
 
 def test_the_demo_of_twelve_styles_stays_short_and_its_sheet_viewable(server, tmp_path, capsys):
@@ -227,6 +242,13 @@ def test_a_sheet_of_many_columns_goes_on_below_with_the_first_again(count, bands
     ]
     assert all(shades[0] in band for band in seen)
     assert [sum(shade in band for band in seen) for shade in shades[1:]] == [1] * (count - 1)
+
+
+def test_a_long_name_stays_beside_its_row():
+    sheet = contact_sheet([""], [("action_painting_1", [Image.new("RGB", (8, 8), "red")])])
+    labels = np.asarray(sheet)[28:, :110]
+    (inked,) = np.nonzero((labels != labels[0, 0]).any(axis=(0, 2)))
+    assert 0 < inked.min() < inked.max() < 98
 
 
 def test_a_long_name_stays_within_its_column():

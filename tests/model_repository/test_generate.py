@@ -18,7 +18,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from atelier_serving import StartError, TritonServer
-from fakes.generator import LENGTH, MOVEMENTS, SIDE, publish_generator
+from fakes.tiny_generator import LENGTH, MOVEMENTS, SIDE, publish_generator
 from fakes.waiting import HANG_SECONDS, until
 
 ENCODE = Path(__file__).parents[2] / "model_repository" / "encode"

@@ -1,4 +1,4 @@
-"""Many pictures on one sheet, with a name for each row and column."""
+"""Many pictures on one sheet, in a grid with or without names."""
 
 import math
 from collections.abc import Sequence
@@ -48,7 +48,19 @@ def contact_sheet(
                 _paste(sheet, pictures[column], left, top + _LABEL_HEIGHT + step_y * row)
         for row, (name, _) in enumerate(rows):
             beside = _LABEL_WIDTH - _GAP, top + _LABEL_HEIGHT + step_y * row + _CELL[1] / 2
-            draw.text(beside, name, _INK, _font(name), anchor="rm")
+            draw.text(beside, name, _INK, _font(name, _LABEL_WIDTH - _GAP), anchor="rm")
+    return sheet
+
+
+def grid(images: Sequence[Image.Image]) -> Image.Image:
+    """Images of one size, as they are, row by row in a nearly square grid without names."""
+    columns = math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    step_x, step_y = images[0].width + _GAP, images[0].height + _GAP
+    sheet = Image.new("RGB", (columns * step_x - _GAP, rows * step_y - _GAP), _PAPER)
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        sheet.paste(image, (step_x * column, step_y * row))
     return sheet
 
 
@@ -78,7 +90,7 @@ def _paste(sheet: Image.Image, picture: Image.Image, left: int, top: int) -> Non
     sheet.paste(small, place)
 
 
-def _font(text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The largest font in which the text is no wider than a cell."""
+def _font(text: str, width: int = _CELL[0]) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The largest font in which the text is no wider than `width`, by default that of a cell."""
     fonts = [ImageFont.load_default(size) for size in _FONT_SIZES]
-    return next((font for font in fonts if font.getlength(text) <= _CELL[0]), fonts[-1])
+    return next((font for font in fonts if font.getlength(text) <= width), fonts[-1])

@@ -20,6 +20,7 @@ from atelier._channel import target_of
 from atelier._cli.console import wide_console
 from atelier._cli.contact_sheet import captioned, contact_sheet
 from atelier._cli.demo_autoencoder import mended_sheet, save_morph
+from atelier._cli.demo_generator import generated_sheet
 from atelier._cli.files import write_whole
 from atelier._cli.options import checked_by
 from atelier._cli.served import own_server
@@ -77,7 +78,7 @@ def demo(output: Path, url: str | None, model_repository: Path) -> None:
 
     Prints where the paintings lie and where the time of a request goes. Where the server has a
     classifier, all of them are classified too; where it has an autoencoder, the photographs are
-    rebuilt, mended and turned into one another.
+    rebuilt, mended and turned into one another; where it has a generator, new paintings are made.
     """
     photos = _sample_photos()
     if url is None and not model_repository.is_dir():
@@ -118,6 +119,11 @@ def _demonstrate(art: Client, photos: list[Path], output: Path, console: Console
         save_morph(art, [image for _, image in images], morph)
         console.print(f"Rebuilt, mended, filled: {sheet}", highlight=False, soft_wrap=True)
         console.print(f"Each turns into the next: {morph}", highlight=False, soft_wrap=True)
+
+    sheet = output / "generated.png"
+    with _if_served("generated paintings", console):
+        generated_sheet(art).save(sheet)
+        console.print(f"New paintings: {sheet}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

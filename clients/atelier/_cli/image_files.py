@@ -51,6 +51,14 @@ def write_image(output: Path, image: Image.Image) -> None:
     _write(output, image, STILL[output.suffix.lower()])
 
 
+def write_separately(folder: Path, stem: str, images: Sequence[Image.Image]) -> None:
+    """Writes each image as a PNG whose name ends in its number, and prints where."""
+    folder.mkdir(exist_ok=True)
+    digits = max(2, len(str(len(images) - 1)))
+    for number, image in enumerate(images):
+        write_image(folder / f"{stem}-{number:0{digits}}.png", image)
+
+
 def write_frames(output: Path, frames: Sequence[Image.Image]) -> None:
     """Writes an animation that repeats for ever, or all frames in one row as PNG."""
     encoding = MOVING[output.suffix.lower()]

@@ -56,12 +56,14 @@ def image_argument(name: str) -> Callable[[Command], Command]:
     return click.argument(name, type=click.Path(path_type=Path))
 
 
-def output_option(text: str, default: str) -> Callable[[Command], Command]:
+def output_option(
+    text: str, default: str, *, dir_okay: bool = False
+) -> Callable[[Command], Command]:
     """Adds -o for the file to write, with a help text and the name that is its default."""
     return click.option(
         "-o",
         "--output",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=click.Path(dir_okay=dir_okay, path_type=Path),
         metavar="OUT",
         help=f"{text} Without it: {default}, in the current directory.",
     )

@@ -22,3 +22,10 @@ def check_place(output: Path, images: Iterable[Path]) -> None:
             raise click.UsageError(f"{output} is the image itself; choose another OUT")
     if not output.parent.is_dir():
         raise click.UsageError(f"{output}: there is no directory {str(output.parent)!r}")
+
+
+def check_directory(output: Path) -> None:
+    """Raises UsageError where `output` neither is a directory nor can be made one."""
+    if output.exists() and not output.is_dir():
+        raise click.UsageError(f"{output} is a file; give a directory")
+    check_place(output, [])

@@ -8,6 +8,7 @@ import click
 from atelier._cli.classify import classify
 from atelier._cli.compress import compress, decompress
 from atelier._cli.demo import demo
+from atelier._cli.generator import generate, movements, walk
 from atelier._cli.restoration import denoise, fill, reconstruct
 from atelier._cli.search import search_command
 from atelier._cli.styles import styles
@@ -67,7 +68,7 @@ class CommandLine(click.Group):
 @click.group(cls=CommandLine, epilog=_EPILOG, context_settings={"max_content_width": 100})
 @click.version_option(package_name=DISTRIBUTION)
 def command_line() -> None:
-    """Repaint, classify, mend and morph images, and serve the networks that do."""
+    """Repaint, classify, mend, morph and generate images, and serve the networks that do."""
 
 
 command_line.add_command(stylize)
@@ -82,6 +83,9 @@ command_line.add_command(wander)
 command_line.add_command(compress)
 command_line.add_command(decompress)
 command_line.add_command(search_command)
+command_line.add_command(generate)
+command_line.add_command(movements)
+command_line.add_command(walk)
 command_line.add_command(demo)
 
 

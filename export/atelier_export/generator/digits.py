@@ -56,7 +56,7 @@ def train_digits(data: DigitData, settings: DigitSettings, run: RunSettings) -> 
     maps = PixelMaps(digits.images[indices, :1])  # (n, 1, 28, 28)
     config = GANConfig(
         classes=len(digits.classes), colors=1, side=maps.images.shape[-1],
-        latent=settings.latent, channels=settings.channels,
+        latent=settings.latent, channels=settings.channels, bounded=True,
     )  # fmt: skip
     known = {"images": digits.fingerprint}
     training = GANTraining(

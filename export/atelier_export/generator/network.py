@@ -32,6 +32,8 @@ class GANConfig:
         latent: Length Z of the generator's input, standard normal noise.
         channels: Channels of the stages, from the smallest maps up; each doubles the side of the
             one before.
+        bounded: Whether the maps are pixels, from -1 to 1: a discriminator that knows them would
+            tell noise around black from black, and nothing else would be learnt.
     """
 
     classes: int
@@ -39,6 +41,7 @@ class GANConfig:
     side: int
     latent: int = 128
     channels: tuple[int, ...] = (192, 128, 96)
+    bounded: bool = False
 
     def __post_init__(self) -> None:
         """Refuses shapes that no network can have; raises ValueError."""
@@ -155,7 +158,8 @@ class Generator(nn.Module):
             x, own = stage(x, style)  # (B, channels[i], s 2ⁱ, s 2ⁱ), (B, C, s 2ⁱ, s 2ⁱ)
             total = own if total is None else total + own
         assert total is not None
-        return total.float()
+        total = total.float()
+        return total.tanh() if self.config.bounded else total
 
 
 def _double(x: Tensor) -> Tensor:

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +56,7 @@ class InferTensors(Call[Tensors]):
     inputs: Mapping[str, npt.NDArray[Any]]
     outputs: Mapping[str, Expected]
     version: str = ""
-    parameters: Parameters = MappingProxyType({})
+    parameters: Parameters = field(default_factory=dict)
 
     def message(self) -> Any:
         """See `Call`."""

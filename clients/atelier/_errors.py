@@ -137,8 +137,6 @@ _ADVICE: dict[type[AtelierError], str] = {
 }
 _CLEAR_ALREADY = re.compile(f"Server is stopping|{_AWAY}|the client was closed")
 
-_UNKNOWN = "Request for unknown model"
-
 _WRAPPING = re.compile(r"in ensemble '[^']*', ")
 
 
@@ -158,9 +156,6 @@ def from_status(
     details = _WRAPPING.sub("", details).strip()
     within = "in time" if timeout is None else f"within the timeout of {timeout:g} s"
     opening = _OPENING_AWAY if _AWAY in details else _OPENING.get(kind, "")
-    if _UNKNOWN in details and repr(model) not in details and kind is InvalidRequest:
-        # A question about another model, on the way to this one.
-        opening = f"the server does not serve {model!r}"
     opening = opening.format(url=url, within=within)
     if kind in _ADVICE and not _CLEAR_ALREADY.search(details):
         message = f"{opening}: {_ADVICE[kind]}" + (f" ({details})" if details else "")

@@ -1,7 +1,7 @@
 """The generator of the server: paintings from seeds and latents, and walks between them.
 
 Two models make it: `latents` draws latents from a seed, `generate` paints those, or the caller's
-own. How many a request may have is read from the configuration of `latents`, once in each call.
+own. How many a request may have is read from the configuration of `generate`, once in each call.
 """
 
 import secrets
@@ -36,7 +36,7 @@ Inputs: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 
 class Settings(NamedTuple):
-    """What the configuration of `latents` says.
+    """What the configuration of `generate` says.
 
     Attributes:
         movements: Their names.
@@ -128,7 +128,7 @@ def movements() -> Conversation[list[str]]:
 
 def generator_settings() -> Conversation[Settings]:
     """Asks for the settings."""
-    return _settings((yield ModelConfig(LATENTS)))
+    return _settings((yield ModelConfig(GENERATE)))
 
 
 def path(stops: Sequence[Latents], steps: int) -> Latents:

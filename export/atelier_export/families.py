@@ -47,7 +47,7 @@ FAMILIES = {
         Family("style", "Repaints images in the style of paintings."),
         Family("classifier", "Says which movement and era a painting belongs to.", digits=True),
         Family("vae", "Encodes images to latents and decodes them.", digits=True),
-        Family("generator", "Paints new images of a movement; no weights yet.", digits=True),
+        Family("generator", "Paints new images of a movement.", digits=True),
     )
 }
 """Every family by name."""

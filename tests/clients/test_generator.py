@@ -72,7 +72,7 @@ def test_images_of_a_seed(scripted, ask):
     images = ask(scripted.url, "generate", 3, movement="Ukiyo-e", seed=7)
     assert all((image.mode, image.size) == ("RGB", (SIDE, SIDE)) for image in images)
     np.testing.assert_array_equal(pixels(images), expected(latents_of(7, range(3)), UKIYO_E))
-    assert scripted.configs == ["latents"]
+    assert scripted.configs == ["generate"]
     assert len(ask(scripted.url, "generate", seed=7)) == 1
 
 
@@ -104,7 +104,7 @@ def test_a_request_has_as_many_images_as_the_model_takes(scripted, ask, method, 
     found = ask(scripted.url, method, 9)
     assert asked(scripted, method) == requests
     (seed,) = set(seeds_of(scripted, method))
-    assert scripted.configs == ["latents"]
+    assert scripted.configs == ["generate"]
     latents = latents_of(seed, range(9))
     if method == "latents":
         np.testing.assert_array_equal(found, latents)
@@ -282,9 +282,7 @@ def test_a_server_without_a_generator_says_so(server, ask, method):
         ask(server.url, method, *positional, **options)
     assert caught.value.code is grpc.StatusCode.NOT_FOUND
     assert caught.value.model == "generate"
-    assert str(caught.value) == (
-        "the server does not serve 'generate': Request for unknown model: 'latents' is not found"
-    )
+    assert str(caught.value) == "Request for unknown model: 'generate' is not found"
 
 
 @pytest.mark.parametrize(
@@ -309,7 +307,7 @@ def test_a_configuration_that_is_no_generators(scripted, ask, parameters, monkey
                 config.parameters[name].string_value = value
 
     monkeypatch.setattr(scripted.generator, "describe", described)
-    with pytest.raises(ServerFailed, match=r"'latents' has the parameters .* expected 'movements'"):
+    with pytest.raises(ServerFailed, match=r"'generate' has the parameters .* expected 'movements'"):
         ask(scripted.url, "generate")
 
 
@@ -319,9 +317,9 @@ FILE = encoded(np.zeros((SIDE, SIDE, 3), np.uint8))
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ([], r"generate answered without a whole 'images' of BYTES \[2\]"),
-        ([FILE], r"generate answered without a whole 'images' of BYTES \[2\]"),
-        ([FILE] * 3, r"generate answered without a whole 'images' of BYTES \[2\]"),
+        ([], r"generate answered without a whole 'images' of BYTES \[2, 1\]"),
+        ([FILE], r"generate answered without a whole 'images' of BYTES \[2, 1\]"),
+        ([FILE] * 3, r"generate answered without a whole 'images' of BYTES \[2, 1\]"),
         ([FILE, b"no image"], "the server's answer is not a picture"),
         ([FILE, FILE[:45]], "the server's answer is not a picture"),
     ],

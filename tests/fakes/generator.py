@@ -38,7 +38,7 @@ class Generator:
     def describe(self, config: Any) -> None:
         """Fills in the configuration of the model that it names."""
         config.max_batch_size = 0
-        if config.name == "latents":
+        if config.name == "generate":
             for name, value in {
                 "movements": ",".join(self.movements),
                 "latent_length": LENGTH,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -12,7 +12,7 @@ from atelier._cli.files import write_whole
 from atelier._cli.image_files import row_of
 from atelier._cli.options import server_options
 from atelier._client import Client
-from atelier._search.objectives import Painter, objective_named
+from atelier._search.objectives import objective_named
 from atelier._search.optimizers import OPTIMIZERS
 from atelier._search.search import search
 
@@ -88,8 +88,7 @@ def search_command(
     names = list(dict.fromkeys(optimizers)) or list(OPTIMIZERS)
     seeds = range(settings["seed"], settings["seed"] + settings["repeats"])
     size = {"budget": settings["budget"], "batch": settings["batch"]}
-    with Client(url, timeout=timeout) as client:
-        painter = cast(Painter, client)
+    with Client(url, timeout=timeout) as painter:
         label = objective_named(settings["objective"], painter).label
         length = painter.latents(1, seed=0).shape[1]
         optimizer_of = {

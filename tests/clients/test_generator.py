@@ -307,7 +307,9 @@ def test_a_configuration_that_is_no_generators(scripted, ask, parameters, monkey
                 config.parameters[name].string_value = value
 
     monkeypatch.setattr(scripted.generator, "describe", described)
-    with pytest.raises(ServerFailed, match=r"'generate' has the parameters .* expected 'movements'"):
+    with pytest.raises(
+        ServerFailed, match=r"'generate' has the parameters .* expected 'movements'"
+    ):
         ask(scripted.url, "generate")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 WEBP_QUICK_PIXELS = 8_000_000
@@ -31,7 +32,11 @@ class Defaults:
 
 
 def encode(
-    pixels: np.ndarray, format_name: str, quality: int, defaults: Defaults, profile: bytes = b""
+    pixels: npt.NDArray[np.uint8],
+    format_name: str,
+    quality: int,
+    defaults: Defaults,
+    profile: bytes = b"",
 ) -> bytes:
     """Encodes one picture.
 

@@ -1,8 +1,10 @@
 """Triton's side of `encode`: requests in, responses out."""
 
 import json
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 from image_encoder import Defaults, EncodeError, encode
 from photograph import resized, with_colours_of
@@ -29,11 +31,11 @@ class TritonPythonModel:
         self._max_pixels = settings.pop("max_pixels")
         self._defaults = Defaults(**settings)
 
-    def execute(self, requests: list) -> list:
+    def execute(self, requests: list[Any]) -> list[Any]:
         """Answers each request by itself: one that fails leaves the others alone."""
         return [self._answer(request) for request in requests]
 
-    def _answer(self, request):
+    def _answer(self, request: Any) -> Any:
         try:
             batch = zip(*(_array(request, name) for name in _INPUTS), strict=True)
             files = [[self._file(*image)] for image in batch]
@@ -46,7 +48,15 @@ class TritonPythonModel:
             [pb_utils.Tensor("encoded", np.array(files, dtype=np.object_))]
         )
 
-    def _file(self, painting, original, size, profile, format_name, quality) -> bytes:
+    def _file(
+        self,
+        painting: npt.NDArray[np.uint8],
+        original: npt.NDArray[np.uint8],
+        size: npt.NDArray[np.int32],
+        profile: npt.NDArray[np.object_],
+        format_name: npt.NDArray[np.object_],
+        quality: npt.NDArray[np.int32],
+    ) -> bytes:
         """One image of a batch, encoded; takes its rows of the tensors."""
         height, width = size.tolist()
         self._check(painting, original, height, width)
@@ -62,7 +72,13 @@ class TritonPythonModel:
             profile.item(),
         )
 
-    def _check(self, painting: np.ndarray, original: np.ndarray, height: int, width: int) -> None:
+    def _check(
+        self,
+        painting: npt.NDArray[np.uint8],
+        original: npt.NDArray[np.uint8],
+        height: int,
+        width: int,
+    ) -> None:
         """Refuses what `decode` never sends, but others who call this step by itself may."""
         if min(height, width) < 1 or height * width > self._max_pixels:
             raise EncodeError(
@@ -84,9 +100,10 @@ class TritonPythonModel:
             )
 
 
-def _array(request, name: str) -> np.ndarray:
-    return pb_utils.get_input_tensor_by_name(request, name).as_numpy()
+def _array(request: Any, name: str) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = pb_utils.get_input_tensor_by_name(request, name).as_numpy()
+    return array
 
 
-def _failure(message: str, code: int):
+def _failure(message: str, code: int) -> Any:
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))

@@ -1,6 +1,7 @@
 """What the painting takes back from the photograph: its size and, where asked for, its colours."""
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 MAX_CONTRAST = 4.0
@@ -10,7 +11,7 @@ _STRIP_PIXELS = 1 << 15
 _LEVELS = np.arange(256)
 
 
-def resized(painting: np.ndarray, height: int, width: int) -> np.ndarray:
+def resized(painting: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
     """The painting at another size.
 
     Args:
@@ -27,7 +28,9 @@ def resized(painting: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.asarray(image)
 
 
-def with_colours_of(photograph: np.ndarray, painting: np.ndarray) -> np.ndarray:
+def with_colours_of(
+    photograph: npt.NDArray[np.uint8], painting: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint8]:
     """The photograph's colours with the painting's strokes.
 
     Only the luminance is the painting's (Gatys et al. 2016, "Preserving Color in Neural Artistic
@@ -63,13 +66,14 @@ def with_colours_of(photograph: np.ndarray, painting: np.ndarray) -> np.ndarray:
     return result
 
 
-def _matched_levels(painted: list[int], own: list[int]) -> np.ndarray:
+def _matched_levels(painted: list[int], own: list[int]) -> npt.NDArray[np.int16]:
     """For each of the 256 levels of the painting's luminance its new one, INT16, any sign."""
     (mean, deviation), (own_mean, own_deviation) = _statistics(painted), _statistics(own)
     contrast = 1.0
     if 0 < deviation < own_deviation:
         contrast = min(own_deviation / deviation, MAX_CONTRAST)
-    return np.rint((_LEVELS - mean) * contrast + own_mean).astype(np.int16)
+    levels: npt.NDArray[np.float64] = np.rint((_LEVELS - mean) * contrast + own_mean)
+    return levels.astype(np.int16)
 
 
 def _statistics(histogram: list[int]) -> tuple[float, float]:

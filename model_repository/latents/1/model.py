@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -22,11 +23,11 @@ class TritonPythonModel:
         except ValueError as error:
             raise pb_utils.TritonModelException(str(error)) from error
 
-    def execute(self, requests: list) -> list:
+    def execute(self, requests: list[Any]) -> list[Any]:
         """Answers each request by itself: one that fails leaves the others alone."""
         return [self._answer(request) for request in requests]
 
-    def _answer(self, request):
+    def _answer(self, request: Any) -> Any:
         try:
             return pb_utils.InferenceResponse(self._outputs(request))
         except (LatentError, MovementError, OptionsError) as error:
@@ -35,7 +36,7 @@ class TritonPythonModel:
             pb_utils.Logger.log_error(f"latents: {error!r}")
             return _failure(f"latents failed: {error!r}", pb_utils.TritonError.INTERNAL)
 
-    def _outputs(self, request) -> list:
+    def _outputs(self, request: Any) -> list[Any]:
         settings = self._settings
         parameters = json.loads(request.parameters() or "{}")
         options = read_options(parameters, settings)
@@ -81,11 +82,11 @@ class TritonPythonModel:
         ]
 
 
-def _item(request, name: str):
+def _item(request: Any, name: str) -> Any:
     """The only value of an input, or None where the request does not have it."""
     tensor = pb_utils.get_input_tensor_by_name(request, name)
     return None if tensor is None else tensor.as_numpy().item()
 
 
-def _failure(message: str, code: int):
+def _failure(message: str, code: int) -> Any:
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))

@@ -1,13 +1,14 @@
 """Latents that a client sends."""
 
 import numpy as np
+import numpy.typing as npt
 
 
 class LatentError(ValueError):
     """The latents are none that the generator takes; the message says why and what to do."""
 
 
-def check_latents(latents: np.ndarray, length: int, max_count: int) -> None:
+def check_latents(latents: npt.NDArray[np.float32], length: int, max_count: int) -> None:
     """Checks what the generator, a graph, cannot refuse.
 
     Args:

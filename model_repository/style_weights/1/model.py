@@ -1,6 +1,7 @@
 """Triton's side of `style_weights`: requests in, responses out."""
 
 import json
+from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -25,11 +26,11 @@ class TritonPythonModel:
         except ValueError as error:
             raise pb_utils.TritonModelException(str(error)) from error
 
-    def execute(self, requests: list) -> list:
+    def execute(self, requests: list[Any]) -> list[Any]:
         """Answers each request by itself: one that fails leaves the others alone."""
         return [self._answer(request) for request in requests]
 
-    def _answer(self, request):
+    def _answer(self, request: Any) -> Any:
         try:
             strength = read_strength(json.loads(request.parameters() or "{}"))
             style = pb_utils.get_input_tensor_by_name(request, "style").as_numpy()
@@ -42,5 +43,5 @@ class TritonPythonModel:
         return pb_utils.InferenceResponse([pb_utils.Tensor("weights", weights[np.newaxis])])
 
 
-def _failure(message: str, code: int):
+def _failure(message: str, code: int) -> Any:
     return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))

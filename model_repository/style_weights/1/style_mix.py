@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from client_text import fold, number, quote
 
 MAX_LENGTH = 4096
@@ -18,7 +19,7 @@ class StyleError(ValueError):
     """The text names no style or mix that exists here; the message says why and what to do."""
 
 
-def parse_mix(text: bytes, styles: Sequence[str]) -> np.ndarray:
+def parse_mix(text: bytes, styles: Sequence[str]) -> npt.NDArray[np.float32]:
     """Reads a style such as "udnie", or a mix such as "great_wave:0.7,udnie:0.3".
 
     A name counts when it is written exactly, or with other case, or with spaces or hyphens for
@@ -70,7 +71,8 @@ def parse_mix(text: bytes, styles: Sequence[str]) -> np.ndarray:
     if not values.any():
         raise StyleError(f"every weight in {quote(mix)} is 0: give one style more than that")
     values /= values.max()  # The sum of weights near the largest float would overflow.
-    return (values / values.sum()).astype(np.float32)
+    normalised: npt.NDArray[np.float32] = (values / values.sum()).astype(np.float32)
+    return normalised
 
 
 def _weight(name: str, text: str) -> float:

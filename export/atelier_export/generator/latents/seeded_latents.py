@@ -8,11 +8,12 @@ while those of its distributions may change with any release.
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 _NORMAL = NormalDist()
 
 
-def seeded_latent(seed: int, index: int, length: int, truncation: float) -> np.ndarray:
+def seeded_latent(seed: int, index: int, length: int, truncation: float) -> npt.NDArray[np.float32]:
     """The latent of an image: independent values of the truncated standard normal distribution.
 
     They are the quantiles of uniform numbers, so that a smaller truncation draws the same latent
@@ -40,8 +41,9 @@ def seeded_movement(seed: int, index: int, movements: int) -> int:
     return int(_words(seed, index, 1)[0]) * movements >> 64
 
 
-def _words(seed: int, index: int, count: int) -> np.ndarray:
+def _words(seed: int, index: int, count: int) -> npt.NDArray[np.uint64]:
     """The first words of an image's stream, UINT64 (count,): its movement, then its latent."""
     # The first of the four numbers of the counter goes on with the stream.
     counter = np.array([0, 0, index, 0], np.uint64)
-    return np.random.Philox(key=seed, counter=counter).random_raw(count)
+    words: npt.NDArray[np.uint64] = np.random.Philox(key=seed, counter=counter).random_raw(count)
+    return words

@@ -42,7 +42,7 @@ T = TypeVar("T")
 class AsyncClient(BaseClient):
     """The twin of `Client` for asyncio. It belongs to the event loop of its first call.
 
-    Reading files, encoding and decoding pictures and packing messages happen in threads, so that
+    Reading files, encoding and decoding images and packing messages happen in threads, so that
     the loop stays free.
 
     Example:
@@ -90,7 +90,7 @@ class AsyncClient(BaseClient):
         quality: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Image.Image:
-        """Repaints a picture in a style, as `Client.stylize` does."""
+        """Repaints an image in a style, as `Client.stylize` does."""
         parameters = _stylize.options(
             strength=strength,
             keep_colors=keep_colors,
@@ -112,7 +112,7 @@ class AsyncClient(BaseClient):
         quality: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> bytes:
-        """Repaints a picture and returns it encoded, as `Client.stylize_encoded` does."""
+        """Repaints an image and returns it encoded, as `Client.stylize_encoded` does."""
         parameters = _stylize.options(
             strength=strength,
             keep_colors=keep_colors,

@@ -88,32 +88,32 @@ class Client(BaseClient):
         quality: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Image.Image:
-        """Repaints a picture in a style.
+        """Repaints an image in a style.
 
         Args:
-            image: A path (str or Path), an encoded picture (bytes or a binary file), a PIL image,
+            image: A path (str or Path), an encoded image (bytes or a binary file), a PIL image,
                 or a uint8 array of shape (H, W, 3), (H, W, 4) or (H, W). JPEG, PNG and WebP files
                 are sent as they are; everything else is encoded without loss first.
             style: A style's name, a mix as text ("great_wave:0.7,udnie:0.3") or as a dict.
             strength: 0 to 2: how far from the photograph, 0, to the style, 1, and beyond it.
             keep_colors: Whether to keep the photograph's colours and take only the style's strokes.
-            longest_side: The size in pixels, 16 or more, at which the picture is painted; it comes
+            longest_side: The size in pixels, 16 or more, at which the image is painted; it comes
                 back in its own. Smaller is quicker and makes larger strokes. None means the
-                picture's own size, or the largest that the network takes.
+                image's own size, or the largest that the network takes.
             format: How the pixels travel back. None means without loss, so that they are the
                 network's own; "jpeg" is quicker on a slow network.
             quality: 1 to 100, for "jpeg" and "webp".
             timeout: Seconds for this call, or None for no limit, in place of the client's.
 
         Returns:
-            The painting, in mode RGB and of the picture's size, wholly in memory. Where the picture
+            The painting, in mode RGB and of the image's size, wholly in memory. Where the image
             has a colour profile for RGB, the painting has it too: `info["icc_profile"]`.
 
         Raises:
-            InvalidRequest: The picture, the style or an option is wrong.
+            InvalidRequest: The image, the style or an option is wrong.
             Overloaded: The server's queue is full.
             DeadlineExceeded: The timeout passed.
-            Unreachable: No server answered, or the model is away for the moment.
+            Unreachable: No server answered, or the model is unavailable for the moment.
             ServerFailed: The server failed.
             OSError: The file cannot be read.
             TypeError: `image` is none of the kinds above.
@@ -139,7 +139,7 @@ class Client(BaseClient):
         quality: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> bytes:
-        """Repaints a picture as `stylize` does, and returns it as the file that the server made.
+        """Repaints an image as `stylize` does, and returns it as the file that the server made.
 
         Args:
             image: As in `stylize`.
@@ -148,12 +148,12 @@ class Client(BaseClient):
             keep_colors: As in `stylize`.
             longest_side: As in `stylize`.
             format: The file's format. None means that of the file sent, and "png" where the
-                picture was no JPEG, PNG or WebP file.
+                image was no JPEG, PNG or WebP file.
             quality: 1 to 100, for "jpeg" and "webp". None means the server's own, 95 for JPEG.
             timeout: As in `stylize`.
 
         Returns:
-            A JPEG, PNG or WebP file, with the colour profile of the picture.
+            A JPEG, PNG or WebP file, with the colour profile of the image.
 
         Raises:
             AtelierError: As in `stylize`, and the same for OSError and TypeError.

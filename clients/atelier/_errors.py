@@ -102,7 +102,7 @@ _BY_STATUS: dict[grpc.StatusCode, type[AtelierError]] = {
     grpc.StatusCode.DATA_LOSS: ServerFailed,
 }
 
-_AWAY = "has no available versions"
+_NO_VERSION = "has no available versions"
 
 # Messages that mean something else than their status says. All of them are Triton's, but for two of
 # gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
@@ -112,7 +112,7 @@ _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
     (grpc.StatusCode.UNAVAILABLE, "This protocol is restricted", InvalidRequest),
     # Only of a version that the request names: it was replaced, or it is not loaded yet.
     (grpc.StatusCode.UNAVAILABLE, "is not at ready state", InvalidRequest),
-    (grpc.StatusCode.NOT_FOUND, _AWAY, Unreachable),
+    (grpc.StatusCode.NOT_FOUND, _NO_VERSION, Unreachable),
     (grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max", InvalidRequest),
     (grpc.StatusCode.UNIMPLEMENTED, "Received http2 header", Unreachable),
 ]
@@ -124,7 +124,7 @@ _OPENING: dict[type[AtelierError], str] = {
     ServerFailed: "the server at {url} failed",
 }
 
-_OPENING_AWAY = (
+_OPENING_UNAVAILABLE = (
     "the server at {url} does not serve it at the moment; a model is being swapped, or did not load"
 )
 
@@ -135,7 +135,7 @@ _ADVICE: dict[type[AtelierError], str] = {
     DeadlineExceeded: "give it more time with timeout= in Python or --timeout on the command line, "
     "or check the address",
 }
-_CLEAR_ALREADY = re.compile(f"Server is stopping|{_AWAY}|the client was closed")
+_CLEAR_ALREADY = re.compile(f"Server is stopping|{_NO_VERSION}|the client was closed")
 
 _WRAPPING = re.compile(r"in ensemble '[^']*', ")
 
@@ -155,7 +155,7 @@ def from_status(
             kind = meaning
     details = _WRAPPING.sub("", details).strip()
     within = "in time" if timeout is None else f"within the timeout of {timeout:g} s"
-    opening = _OPENING_AWAY if _AWAY in details else _OPENING.get(kind, "")
+    opening = _OPENING_UNAVAILABLE if _NO_VERSION in details else _OPENING.get(kind, "")
     opening = opening.format(url=url, within=within)
     if kind in _ADVICE and not _CLEAR_ALREADY.search(details):
         message = f"{opening}: {_ADVICE[kind]}" + (f" ({details})" if details else "")

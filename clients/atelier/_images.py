@@ -1,6 +1,6 @@
-"""Pictures on their way to the server and back.
+"""Images on their way to the server and back.
 
-Encoded pictures that the server reads (JPEG, PNG, WebP) travel as they are. Everything else is
+Encoded images that the server reads (JPEG, PNG, WebP) travel as they are. Everything else is
 encoded here without loss. Lossless WebP in its quickest setting needs about half the time of PNG
 level 1 and four fifths of the bytes; PNG takes what WebP cannot hold.
 """
@@ -35,7 +35,7 @@ ImageSource: TypeAlias = (
     | Image.Image
     | npt.NDArray[np.uint8]
 )
-"""A path, an encoded picture (bytes or a binary file), a PIL image, or uint8 pixels (H, W[, C])."""
+"""A path, an encoded image (bytes or a binary file), a PIL image, or uint8 pixels (H, W[, C])."""
 
 LOSSLESS: Final[ImageFormat] = "png"
 """The format in which the server's pixels come back as they are."""
@@ -48,7 +48,7 @@ _PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
 class EncodedImage(NamedTuple):
-    """A picture as it travels to the server.
+    """An image as it travels to the server.
 
     Attributes:
         data: A JPEG, PNG or WebP file.
@@ -60,10 +60,10 @@ class EncodedImage(NamedTuple):
 
 
 def encoded_image(source: ImageSource) -> EncodedImage:
-    """The picture as the server reads it.
+    """The image as the server reads it.
 
     Raises:
-        InvalidRequest: The picture is empty, of an unknown format, or its pixels are not uint8.
+        InvalidRequest: The image is empty, of an unknown format, or its pixels are not uint8.
         TypeError: `source` is none of the kinds that `ImageSource` lists.
         OSError: The file cannot be read.
     """
@@ -115,12 +115,12 @@ def rgb_image(source: ImageSource, name: str = "image") -> Image.Image:
 
 
 def decoded_image(data: bytes) -> Image.Image:
-    """The server's picture, wholly in memory, in mode RGB."""
+    """The server's image, wholly in memory, in mode RGB."""
     try:
         image = Image.open(io.BytesIO(data))
         image.load()
     except (OSError, SyntaxError) as error:
-        raise ServerFailed(f"the server's answer is not a picture: {error}") from error
+        raise ServerFailed(f"the server's answer is not an image: {error}") from error
     return image
 
 
@@ -176,7 +176,7 @@ def _from_file(data: bytes, name: str) -> Image.Image:
         image.load()
     except UnidentifiedImageError as error:
         raise InvalidRequest(
-            f"{name}: not a picture in a known format; give a JPEG, PNG or WebP"
+            f"{name}: not an image in a known format; give a JPEG, PNG or WebP"
         ) from error
     except Exception as error:
         # Malformed bytes make Pillow raise almost anything: OSError, SyntaxError, ValueError,

@@ -130,7 +130,7 @@ def test_what_is_no_latent(scripted, ask, latent, reason):
     ("image", "reason"),
     [
         (np.zeros((40, 15, 3), np.uint8), "image: 15×40 pixels; each side needs at least 16"),
-        (b"no image", "image: not a picture in a known format"),
+        (b"no image", "image: not an image in a known format"),
         (b"", "image: there are no bytes in it"),
         (np.zeros((40, 40)), "image: the array is float64; give uint8"),
         (Image.new("F", (40, 40)), "image: mode F has no fixed range"),
@@ -144,7 +144,7 @@ def test_images_that_are_refused(scripted, ask, method, image, reason):
 
 
 def test_both_ends_of_a_morph_are_named(scripted, ask):
-    with pytest.raises(InvalidRequest, match="second: not a picture in a known format"):
+    with pytest.raises(InvalidRequest, match="second: not an image in a known format"):
         ask(scripted.url, "interpolate", quarters(), b"no image")
     with pytest.raises(TypeError, match="first is a int; give a path"):
         ask(scripted.url, "interpolate", 3, quarters())

@@ -173,7 +173,7 @@ def test_wrong_usage(scripted, images, capsys, arguments, reason):
     [
         ("missing.jpg", "there is no file 'missing.jpg' in"),
         (".", "'.' is a directory: give an image in it"),
-        ("broken.jpg", "broken.jpg: not a picture in a known format; give a JPEG, PNG or WebP"),
+        ("broken.jpg", "broken.jpg: not an image in a known format; give a JPEG, PNG or WebP"),
     ],
 )
 def test_a_file_that_is_no_image(scripted, images, capsys, arguments, file, reason):

@@ -161,7 +161,7 @@ def test_a_broken_file_is_named_and_the_others_go_on(scripted, images, capsys, f
     assert "one.jpg" in shown.out
     assert "two.jpg" in shown.out
     assert shown.err.splitlines() == [
-        "Error: broken.jpg: image: not a picture in a known format; give a JPEG, PNG or WebP",
+        "Error: broken.jpg: image: not an image in a known format; give a JPEG, PNG or WebP",
         "Error: missing.jpg: No such file or directory",
         "Error: .: Is a directory",
     ]
@@ -287,7 +287,7 @@ def test_top_limits_the_movements_and_not_the_eras(url, ask):
     [
         (solid("red", (15, 40)), "15 x 40 pixels: each side needs at least 16"),
         (b"\xff\xd8\xff and no more", "the JPEG image is damaged"),
-        (b"no image", "image: not a picture in a known format"),
+        (b"no image", "image: not an image in a known format"),
         (b"", "there are no bytes in it"),
     ],
 )

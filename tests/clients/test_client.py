@@ -182,7 +182,7 @@ def test_answers_that_are_none(server, ask, jpeg, answer):
     elsewhere = answer(b"whole")
     elsewhere.outputs[0].name = "other"
     server.script = [cut, elsewhere, answer(b"no picture")]
-    for expected in ("'stylized'", "'stylized'", "not a picture"):
+    for expected in ("'stylized'", "'stylized'", "not an image"):
         with pytest.raises(ServerFailed, match=expected):
             ask(server.url, "stylize", jpeg, "udnie")
 

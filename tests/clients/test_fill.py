@@ -135,7 +135,7 @@ def test_every_kind_of_mask(scripted, ask, pixels, tmp_path):
         (np.ones((200, 150), bool), "mask: 150×200 pixels, but the image has 200×150; give both"),
         (np.ones((150, 200, 7), bool), r"mask: the array has shape \(150, 200, 7\)"),
         (np.ones((150, 200)), "mask: the array is float64"),
-        (b"no image", "mask: not a picture in a known format"),
+        (b"no image", "mask: not an image in a known format"),
         (b"", "mask: there are no bytes in it"),
     ],
 )

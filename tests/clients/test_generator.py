@@ -322,8 +322,8 @@ FILE = encoded(np.zeros((SIDE, SIDE, 3), np.uint8))
         ([], r"generate answered without a whole 'images' of BYTES \[2, 1\]"),
         ([FILE], r"generate answered without a whole 'images' of BYTES \[2, 1\]"),
         ([FILE] * 3, r"generate answered without a whole 'images' of BYTES \[2, 1\]"),
-        ([FILE, b"no image"], "the server's answer is not a picture"),
-        ([FILE, FILE[:45]], "the server's answer is not a picture"),
+        ([FILE, b"no image"], "the server's answer is not an image"),
+        ([FILE, FILE[:45]], "the server's answer is not an image"),
     ],
 )
 def test_answers_that_are_not_the_images(scripted, ask, files, reason):

@@ -154,7 +154,7 @@ def test_files_that_are_no_picture():
     cut = saved(Image.fromarray(pixels(64, 64, 3)), "BMP")[:1000]
     for data, reason in (
         (b"", "no bytes"),
-        (b"hello", "not a picture in a known format"),
+        (b"hello", "not an image in a known format"),
         (animation, "several frames"),
         (cut, "cannot be read"),
     ):
@@ -173,7 +173,7 @@ def test_damaged_files_of_every_kind_are_told_alike():
         saved(image, "SGI").replace(b"\0\x18\0\x03", b"\0\x18\0\x09"),
         tiff[:second_width] + bytes(2) + tiff[second_width + 2 :],
     ):
-        with pytest.raises(InvalidRequest, match=r"image: (cannot be read|not a picture)"):
+        with pytest.raises(InvalidRequest, match=r"image: (cannot be read|not an image)"):
             encoded_image(data)
 
 

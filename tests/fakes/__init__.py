@@ -1,1 +1,1 @@
-"""Stand-ins that the tests of several rooms share; pytest finds them through `pythonpath`."""
+"""Stand-ins that the tests of several packages share; pytest finds them through `pythonpath`."""

@@ -1,4 +1,4 @@
-"""Many pictures on one sheet, in a grid with or without names."""
+"""Many images on one sheet, in a grid with or without names."""
 
 import math
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ _MOST_BESIDE_THE_FIRST = 7
 def contact_sheet(
     columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Image.Image]]]
 ) -> Image.Image:
-    """Lays pictures out in a grid.
+    """Lays images out in a grid.
 
     Where there are too many columns for the width of a screen, they go on below, in bands of
     nearly the same width, each with the first column again.
 
     Args:
         columns: The name above each column.
-        rows: The name beside each row, with one picture for each column; pictures of any size.
+        rows: The name beside each row, with one image for each column; images of any size.
 
     Returns:
         The sheet, in mode RGB.
@@ -44,8 +44,8 @@ def contact_sheet(
             left = _LABEL_WIDTH + step_x * place
             middle = left + _CELL[0] / 2, top + _LABEL_HEIGHT / 2
             draw.text(middle, columns[column], _INK, _font(columns[column]), anchor="mm")
-            for row, (_, pictures) in enumerate(rows):
-                _paste(sheet, pictures[column], left, top + _LABEL_HEIGHT + step_y * row)
+            for row, (_, images) in enumerate(rows):
+                _paste(sheet, images[column], left, top + _LABEL_HEIGHT + step_y * row)
         for row, (name, _) in enumerate(rows):
             beside = _LABEL_WIDTH - _GAP, top + _LABEL_HEIGHT + step_y * row + _CELL[1] / 2
             draw.text(beside, name, _INK, _font(name, _LABEL_WIDTH - _GAP), anchor="rm")
@@ -84,8 +84,8 @@ def _bands(columns: int) -> list[list[int]]:
     return [[0, *beside[length * band : length * (band + 1)]] for band in range(count)]
 
 
-def _paste(sheet: Image.Image, picture: Image.Image, left: int, top: int) -> None:
-    small = ImageOps.contain(picture, _CELL, Image.Resampling.LANCZOS)
+def _paste(sheet: Image.Image, image: Image.Image, left: int, top: int) -> None:
+    small = ImageOps.contain(image, _CELL, Image.Resampling.LANCZOS)
     place = left + (_CELL[0] - small.width) // 2, top + (_CELL[1] - small.height) // 2
     sheet.paste(small, place)
 

@@ -224,8 +224,8 @@ def _cells(timings: list[Timing | None]) -> list[str]:
     return [f"{median(parts):.1f}" for parts in zip(*known, strict=True)]
 
 
-def _size(picture: Image.Image) -> str:
-    return f"{picture.width}×{picture.height}"
+def _size(image: Image.Image) -> str:
+    return f"{image.width}×{image.height}"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The group `atelier`: its own commands, the other rooms' commands, and the exit codes."""
+"""The group `atelier`: its own commands, the other packages' commands, and the exit codes."""
 
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -35,26 +35,26 @@ _INTERRUPTED = 130
 
 _EPILOG = """\
 Exit codes: 0 done; 1 refused, or a file cannot be read or written; 2 wrong usage; 3 the server
-cannot be reached, or its model is away for the moment; 4 the server is overloaded; 5 the timeout
-passed; 6 the server failed; 130 interrupted.
+cannot be reached, or its model is unavailable for the moment; 4 the server is overloaded; 5 the
+timeout passed; 6 the server failed; 130 interrupted.
 """
 
 
 class CommandLine(click.Group):
     """A group that also finds commands through the entry points `atelier.commands`.
 
-    A room's command is loaded when it is listed or called. One whose module is missing stays
+    A package's command is loaded when it is listed or called. One whose module is missing stays
     listed, and says what to install when it is called.
     """
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Every command's name, in alphabetical order."""
-        return sorted({*super().list_commands(context), *_commands_of_other_rooms()})
+        return sorted({*super().list_commands(context), *_commands_of_other_packages()})
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """The command of this name, or None."""
         own = super().get_command(context, name)
-        entry_point = _commands_of_other_rooms().get(name)
+        entry_point = _commands_of_other_packages().get(name)
         if own is not None or entry_point is None:
             return own
         try:
@@ -118,7 +118,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _commands_of_other_rooms() -> dict[str, EntryPoint]:
+def _commands_of_other_packages() -> dict[str, EntryPoint]:
     return {entry_point.name: entry_point for entry_point in entry_points(group="atelier.commands")}
 
 

@@ -96,7 +96,7 @@ def stylize(
         encoding = _format_of(output, encoding)
         check_place(output, [] if photo == _STREAM else [photo])
     if output == _STREAM and sys.stdout.isatty():
-        raise click.UsageError("a picture cannot be shown on a terminal: give a file with -o OUT")
+        raise click.UsageError("an image cannot be shown on a terminal: give a file with -o OUT")
 
     data = sys.stdin.buffer.read() if photo == _STREAM else photo.read_bytes()
     with Client(url, timeout=timeout) as art:

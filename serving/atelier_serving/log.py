@@ -60,8 +60,7 @@ def explain(lines: Sequence[str]) -> str:
         One line for each model that did not load; if there are none, Triton's last errors; if
         there are none either, the last lines as they are.
     """
-    models = dict.fromkeys(_model_failures(lines))
-    if models:
+    if models := model_failures(lines):
         return "\n".join(models)
     telling = [line for line in lines if not is_noise(line)]
     for pattern in (_STUB, _USAGE, _ERROR):
@@ -69,6 +68,18 @@ def explain(lines: Sequence[str]) -> str:
         if errors:
             return "\n".join(_readable(error) for error in list(errors)[-LAST_LINES:])
     return last_words(lines)
+
+
+def model_failures(lines: Iterable[str]) -> list[str]:
+    """Finds the models that did not load.
+
+    Args:
+        lines: Lines of the log.
+
+    Returns:
+        One line for each of them.
+    """
+    return list(dict.fromkeys(_model_failures(lines)))
 
 
 def last_words(lines: Iterable[str]) -> str:

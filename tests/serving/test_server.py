@@ -230,6 +230,34 @@ class TritonPythonModel:
         TritonServer(tmp_path).start()
 
 
+def test_a_crash_after_a_model_that_did_not_load_is_told_with_the_model(tmp_path, write_model):
+    failed = tmp_path / "failed"
+    crashing = f"""
+import os
+import signal
+import time
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        while not os.path.exists({str(failed)!r}):
+            time.sleep(0.01)
+        os.kill(os.getppid(), signal.SIGSEGV)
+"""
+
+    def log(line):
+        if "failed to load 'broken'" in line:
+            failed.touch()
+
+    repository = tmp_path / "models"
+    write_model(repository, "broken", "import nothing_of_this_name\n")
+    write_model(repository, "crashes", crashing)
+    with pytest.raises(
+        StartError, match=r"did not start:\nmodel 'broken' version 1: Internal: Mod"
+    ):
+        TritonServer(repository, log=log).start()
+
+
 def test_a_missing_model_file_is_told_without_waiting_for_its_stub(tmp_path, write_model):
     (write_model(tmp_path, "empty") / "empty" / "1" / "model.py").unlink()
     with pytest.raises(StartError, match=r"Python model file not found in '.*empty/1/model.py'"):

@@ -1,6 +1,5 @@
 """What cannot be loaded is told, nothing is changed, and every request is answered meanwhile."""
 
-import re
 import shutil
 import time
 import urllib.request
@@ -59,11 +58,6 @@ def refused(server, seen):
 
 
 TRIED = "nothing was changed: tried out beforehand, Triton did not start: "
-# Now and then Triton 2.51 crashes over a Python model that fails to load; only the trial falls.
-DID_NOT_START = (
-    r"nothing was changed: tried out beforehand, Triton "
-    r"(did not start|was ended by SIG\w+ while it started): "
-)
 
 
 def test_a_broken_version_leaves_the_one_before(server, repository, ask, refused):
@@ -71,7 +65,7 @@ def test_a_broken_version_leaves_the_one_before(server, repository, ask, refused
     (repository.path / "palette" / "2" / "colours").unlink()
     for _ in range(2):
         told = refused()
-        assert re.match(rf"{DID_NOT_START}(model 'palette' version 2: Internal: File|At: )", told)
+        assert told.startswith(f"{TRIED}model 'palette' version 2: Internal: FileNotFoundError: ")
     (repository.path / "palette" / "2" / "colours").write_text("red,green,blue")
     assert server.reload().loaded == {"chooser": [1], "palette": [2]}
     assert ask(server.grpc_url, "blue") == "blue 2"
@@ -80,8 +74,7 @@ def test_a_broken_version_leaves_the_one_before(server, repository, ask, refused
 def test_all_is_taken_or_nothing(server, repository, ask, refused):
     repository.publish(2, "red,green,blue")
     repository.write("newcomer", 'backend: "python"\n', {"model.py": "1 / 0\n"})
-    told = refused()
-    assert re.match(rf"{DID_NOT_START}(model 'newcomer' version 1: Internal: Zero|At: )", told)
+    assert refused().startswith(f"{TRIED}model 'newcomer' version 1: Internal: ZeroDivisionError")
     assert ask(server.grpc_url, "red") == "red 1"
     repository.write_echo("newcomer")
     assert server.reload().loaded == {"chooser": [1], "newcomer": [1], "palette": [2]}
@@ -90,8 +83,7 @@ def test_all_is_taken_or_nothing(server, repository, ask, refused):
 
 def test_a_model_that_broke_in_place_serves_as_it_was(repository, refused):
     (repository.path / "other" / "1" / "model.py").write_text("1 / 0\n")
-    told = refused()
-    assert re.match(rf"{DID_NOT_START}(model 'other' version 1: Internal: Zero|At: )", told)
+    assert refused().startswith(f"{TRIED}model 'other' version 1: Internal: ZeroDivisionError")
 
 
 def test_a_config_that_cannot_be_read_is_told_with_its_reason(repository, refused):

@@ -13,13 +13,13 @@ from atelier._calls import Call, Parameters, add_parameters, bytes_elements, byt
 from atelier._errors import ServerFailed
 
 _BYTES = np.dtype(object)
-_DTYPES: dict[str, np.dtype[Any]] = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "UINT8": np.dtype(np.uint8),
     "INT64": np.dtype("<i8"),
     "FP32": np.dtype("<f4"),
     "BYTES": _BYTES,
 }
-_DATATYPES = {dtype: datatype for datatype, dtype in _DTYPES.items()}
+DATATYPES = {dtype: datatype for datatype, dtype in DTYPES.items()}
 
 
 class Expected(NamedTuple):
@@ -62,9 +62,8 @@ class InferTensors(Call[Tensors]):
         """See `Call`."""
         message = messages.ModelInferRequest(model_name=self.model, model_version=self.version)
         for name, tensor in self.inputs.items():
-            message.inputs.add(name=name, datatype=_DATATYPES[tensor.dtype], shape=tensor.shape)
-            raw = bytes_tensor(tensor.flat) if tensor.dtype == _BYTES else tensor.tobytes()
-            message.raw_input_contents.append(raw)
+            message.inputs.add(name=name, datatype=DATATYPES[tensor.dtype], shape=tensor.shape)
+            message.raw_input_contents.append(raw_tensor(tensor))
         for name in self.outputs:
             message.outputs.add(name=name)
         add_parameters(message, self.parameters)
@@ -91,9 +90,14 @@ class InferTensors(Call[Tensors]):
         return Tensors(tensors, message.model_version)
 
 
+def raw_tensor(tensor: npt.NDArray[Any]) -> bytes:
+    """The tensor on the wire; objects are the elements of a BYTES tensor."""
+    return bytes_tensor(tensor.flat) if tensor.dtype == _BYTES else tensor.tobytes()
+
+
 def _tensor(expected: Expected, raw: bytes) -> npt.NDArray[Any] | None:
     """The tensor, or None where `raw` is not as long as it."""
-    dtype = _DTYPES[expected.datatype]
+    dtype = DTYPES[expected.datatype]
     size = math.prod(expected.shape)
     if dtype == _BYTES:
         contents = bytes_elements(raw)

@@ -20,15 +20,15 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2, service_pb2
-from tritonclient.utils import triton_to_np_dtype
 
-from atelier._calls import bytes_elements, bytes_tensor
+from atelier._calls import bytes_elements
+from atelier._tensors import DATATYPES, DTYPES, raw_tensor
 from atelier._transport import Request, StatusError
 
 __all__ = ["Handler", "InferRequest", "MockTransport", "StatusError"]
 
 Tensor: TypeAlias = npt.NDArray[Any] | Sequence[bytes]
-"""Numbers, or the elements of a BYTES tensor."""
+"""Numbers, or the elements of a BYTES tensor: where it has a shape, as an array of objects."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class MockTransport:
         handler: Answers requests for inference.
         configs: The text of a config.pbtxt for each model whose configuration the client reads:
             `style` for `Client.styles`, `vae_encoder` and `vae_decoder` for what goes through the
-            autoencoder.
+            autoencoder, `generate` for what is generated.
     """
 
     def __init__(self, handler: Handler, configs: Iterable[str] = ()) -> None:
@@ -127,21 +127,14 @@ class MockTransport:
             model_name=request.model, model_version=request.version or "1"
         )
         for name, output in self._handler(request).items():
-            if isinstance(output, np.ndarray):
-                datatype, shape, raw = _DATATYPES[output.dtype], output.shape, output.tobytes()
-            else:
-                datatype, shape, raw = "BYTES", (len(output),), bytes_tensor(output)
-            response.outputs.add(name=name, datatype=datatype, shape=shape)
-            response.raw_output_contents.append(raw)
+            tensor = output if isinstance(output, np.ndarray) else np.array(output, object)
+            datatype = DATATYPES[tensor.dtype]
+            response.outputs.add(name=name, datatype=datatype, shape=tensor.shape)
+            response.raw_output_contents.append(raw_tensor(tensor))
         return response
-
-
-_DATATYPES = {
-    np.dtype(triton_to_np_dtype(name)): name for name in ("UINT8", "INT32", "INT64", "FP32")
-}
 
 
 def _tensor(datatype: str, shape: Sequence[int], raw: bytes) -> Tensor:
     if datatype == "BYTES":
         return bytes_elements(raw)
-    return np.frombuffer(raw, triton_to_np_dtype(datatype)).reshape(shape)
+    return np.frombuffer(raw, DTYPES[datatype]).reshape(shape)

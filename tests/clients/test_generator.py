@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
+from google.protobuf import text_format
 from PIL import Image
+from tritonclient.grpc import model_config_pb2
 
 from atelier import AsyncClient, InvalidRequest, ServerFailed, Unreachable
-from atelier._generator import arc, path
+from atelier._generator import MAX_TRUNCATION, arc, path
 from fakes.autoencoder import tensors_answer
 from fakes.generator import (
     LENGTH,
@@ -369,3 +372,10 @@ async def test_calls_side_by_side(scripted):
         for seed, images in enumerate(await asyncio.gather(*calls)):
             latents = latents_of(seed, range(6))
             np.testing.assert_array_equal(pixels(images), expected(latents, UKIYO_E))
+
+
+def test_the_largest_truncation_is_that_of_the_published_model():
+    config = model_config_pb2.ModelConfig()
+    file = Path(__file__).parents[2] / "model_repository" / "latents" / "config.pbtxt"
+    text_format.Parse(file.read_text(), config)
+    assert float(config.parameters["largest_truncation"].string_value) == MAX_TRUNCATION

@@ -19,17 +19,17 @@ REPOSITORY = Path(__file__).parents[2] / "model_repository"
 def ask(request):
     """Calls a method of either client through a transport."""
 
-    async def ask_async(transport, method, *arguments):
+    async def ask_async(transport, method, *arguments, **options):
         async with AsyncClient(transport=transport) as art:
-            return await getattr(art, method)(*arguments)
+            return await getattr(art, method)(*arguments, **options)
 
-    def ask_sync(transport, method, *arguments):
+    def ask_sync(transport, method, *arguments, **options):
         with Client(transport=transport) as art:
-            return getattr(art, method)(*arguments)
+            return getattr(art, method)(*arguments, **options)
 
     if request.param == "sync":
         return ask_sync
-    return lambda *arguments: asyncio.run(ask_async(*arguments))
+    return lambda *arguments, **options: asyncio.run(ask_async(*arguments, **options))
 
 
 def png(shade):
@@ -69,6 +69,18 @@ def test_the_configuration_names_the_styles(ask):
     assert "great_wave" in ask(transport, "styles")
     ask(transport, "wait_ready")
     assert ask(transport, "statistics") == {}
+
+
+def test_images_are_generated(ask):
+    def answer(request):
+        assert request.inputs["movement"] == [b"ukiyo_e"]
+        files = [[png("red")] for _ in range(request.parameters["count"])]
+        return {"images": np.array(files, object)}
+
+    transport = MockTransport(answer, [config("generate")])
+    images = ask(transport, "generate", 20, movement="ukiyo_e")
+    assert [image.size for image in images] == [(32, 24)] * 20
+    assert [request.parameters["first"] for request in transport.requests] == [0, 16]
 
 
 def test_a_configuration_that_is_missing_is_named(ask):

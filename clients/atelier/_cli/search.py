@@ -24,7 +24,7 @@ from atelier._search.search import search
     required=True,
     metavar="OBJECTIVE",
     help="movement:NAME, the probability of a movement by the classifier; image:FILE, closeness "
-    "to an image; or novelty, distance to all images found before.",
+    "to an image; or novelty, distance to usual images and to all found before.",
 )
 @click.option(
     "--optimizer",
@@ -89,7 +89,8 @@ def search_command(
     seeds = range(settings["seed"], settings["seed"] + settings["repeats"])
     size = {"budget": settings["budget"], "batch": settings["batch"]}
     with Client(url, timeout=timeout) as painter:
-        label = objective_named(settings["objective"], painter).label
+        objective = objective_named(settings["objective"], painter, settings["movement"])
+        label = objective().label
         length = painter.latents(1, seed=0).shape[1]
         optimizer_of = {
             (name, seed): OPTIMIZERS[name](length, seed=seed, **size)
@@ -101,7 +102,7 @@ def search_command(
             (name, seed): search(
                 painter,
                 optimizer,
-                objective_named(settings["objective"], painter),
+                objective(),
                 movement=settings["movement"],
                 progress=partial(_say, name, seed, settings["budget"]),
                 **size,

@@ -1,6 +1,6 @@
 """What a search is for: scores of images, higher is better."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from atelier._classify import Classification
 from atelier._errors import InvalidRequest
 from atelier._images import ImageSource, rgb_image
-from atelier._search.latents import Latents, Numbers
+from atelier._search.latents import Latents, Numbers, on_shell
 
 Images: TypeAlias = Sequence[Image.Image]
 
@@ -106,12 +106,16 @@ class Novelty:
     The mean distance, between thumbnails, to the NEIGHBORS nearest among the images of the batch
     and of the archive, which keeps every image that was scored. A score holds for the moment at
     which it was given.
+
+    Args:
+        known: Images that the archive has from the start. Without them the first batch, which has
+            no neighbours but its own, would have the best scores of a search.
     """
 
     NEIGHBORS: Final = 15
 
-    def __init__(self) -> None:
-        self.archive: Numbers = np.empty((0, THUMBNAIL**2 * 3))
+    def __init__(self, known: Images = ()) -> None:
+        self.archive: Numbers = thumbnails(known) if known else np.empty((0, THUMBNAIL**2 * 3))
         self.label = f"mean RMS difference to the {self.NEIGHBORS} nearest, levels of 255"
 
     def __call__(self, images: Images) -> Numbers:
@@ -127,6 +131,8 @@ class Novelty:
         return scores
 
 
+KNOWN: Final = 128
+"""Images that are no novelty any more when a search begins."""
 THUMBNAIL: Final = 16
 """Side in pixels."""
 
@@ -145,20 +151,27 @@ def rms_differences(first: Numbers, second: Numbers) -> Numbers:
     return differences
 
 
-def objective_named(text: str, painter: Painter) -> Objective:
-    """The objective that a user names: movement:NAME, image:FILE or novelty.
+def objective_named(text: str, painter: Painter, movement: str) -> Callable[[], Objective]:
+    """What makes the objective that a user names, anew for each search.
+
+    Args:
+        text: movement:NAME, image:FILE or novelty, which is that beside KNOWN usual images.
+        painter: Paints and classifies.
+        movement: What is painted.
 
     Raises:
         InvalidRequest: There is no such objective, or its file holds no image.
         OSError: The file cannot be read.
+        AtelierError: As in `Client.paint`.
     """
     kind, _, argument = text.partition(":")
     if kind == "movement" and argument.strip():
-        return MovementProbability(painter, argument)
+        return partial(MovementProbability, painter, argument)
     if kind == "image" and argument:
-        return Closeness(Path(argument))
+        return partial(Closeness, rgb_image(Path(argument)))
     if text == "novelty":
-        return Novelty()
+        latents = on_shell(painter.latents(KNOWN, seed=0))
+        return partial(Novelty, painter.paint(latents, movement=movement))
     raise InvalidRequest(
         f"there is no objective {text!r}: give movement:NAME, image:FILE or novelty"
     )

@@ -5,7 +5,13 @@ import pytest
 from PIL import Image, ImageFilter
 
 from atelier import InvalidRequest
-from atelier._search.objectives import Closeness, MovementProbability, Novelty, objective_named
+from atelier._search.objectives import (
+    KNOWN,
+    Closeness,
+    MovementProbability,
+    Novelty,
+    objective_named,
+)
 from fakes.painter import FakePainter
 
 
@@ -62,15 +68,28 @@ def test_what_was_found_is_no_longer_novel():
     assert again < first
 
 
+def test_the_first_batch_is_no_novelty_for_being_the_first():
+    known = plain(*range(100, 120))
+    assert Novelty(known)(plain(110)) < 20
+
+
 @pytest.mark.parametrize("text", ["", "beauty", "movement", "movement: ", "image:", "novelty:1"])
 def test_there_is_no_such_objective(text):
     with pytest.raises(InvalidRequest, match="give movement:NAME, image:FILE or novelty"):
-        objective_named(text, FakePainter())
+        objective_named(text, FakePainter(), "cubism")
 
 
 def test_objectives_by_name(tmp_path):
     plain(7)[0].save(tmp_path / "a:b.png")
-    assert isinstance(objective_named(f"image:{tmp_path / 'a:b.png'}", FakePainter()), Closeness)
-    assert isinstance(objective_named("novelty", FakePainter()), Novelty)
-    found = objective_named("movement:Naive Art", FakePainter())
-    assert found.label == "probability of naive_art"
+    painter = FakePainter()
+
+    def named(text):
+        return objective_named(text, painter, "cubism")
+
+    assert isinstance(named(f"image:{tmp_path / 'a:b.png'}")(), Closeness)
+    assert named("movement:Naive Art")().label == "probability of naive_art"
+    novelty = named("novelty")
+    one, other = novelty(), novelty()
+    one(plain(255))
+    assert (len(one.archive), len(other.archive)) == (KNOWN + 1, KNOWN)
+    assert painter.batches == [KNOWN]

@@ -51,7 +51,9 @@ def test_the_best_can_be_painted_again(name):
 def test_a_movement_is_found_better_than_at_random(name):
     painter = FakePainter()
     scores = {
-        each: searched(each, objective_named("movement:cubism", painter), painter, 320).score
+        each: searched(
+            each, objective_named("movement:cubism", painter, "cubism")(), painter, 320
+        ).score
         for each in (name, "random")
     }
     assert scores[name] > scores["random"]

@@ -116,7 +116,7 @@ class Novelty:
 
     def __init__(self, known: Images = ()) -> None:
         self.archive: Numbers = thumbnails(known) if known else np.empty((0, THUMBNAIL**2 * 3))
-        self.label = f"mean RMS difference to the {self.NEIGHBORS} nearest, levels of 255"
+        self.label = f"RMS difference to {self.NEIGHBORS} nearest, of 255"
 
     def __call__(self, images: Images) -> Numbers:
         """The scores of n images, (n,), from 0 to 255; 0 for an image with nothing beside it."""

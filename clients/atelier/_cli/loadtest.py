@@ -74,7 +74,7 @@ def _option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
 )  # fmt: skip
 @_option("--seed", "Another one draws other requests.", type=click.IntRange(0), default=0)
 @_option(
-    "-o", "Where to write NAME.json and NAME.html.", default="loadtest", metavar="NAME",
+    "-o", "Where to write NAME.json.", default="loadtest", metavar="NAME",
     type=click.Path(path_type=Path),
 )  # fmt: skip
 @server_options

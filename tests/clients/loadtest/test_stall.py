@@ -1,6 +1,8 @@
 """A server that stalls for a second: what an open loop shows of it, and a closed loop hides."""
 
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -132,3 +134,18 @@ def test_intervals_merge_to_the_whole(open_run):
         whole.add(Latencies.decoded(interval["latencies"]))
     assert whole.answered == 1000
     assert whole.percentile(0.99).value == open_run["latency"]["p99"]["seconds"]
+
+
+def test_ctrl_c_keeps_what_was_measured(planned):
+    def interrupted(send):
+        async def until_half(number):
+            if number == 500:
+                os.kill(os.getpid(), signal.SIGINT)
+            return await send(number)
+
+        return open_drive(until_half, planned)
+
+    cut = run(interrupted, planned)
+    assert cut["interrupted"]
+    assert 499 <= cut["answered"] <= 510
+    assert cut["not_sent_or_not_done"] == 1000 - cut["answered"]

@@ -103,7 +103,9 @@ def rgb_image(source: ImageSource, name: str = "image") -> Image.Image:
     if upright.mode.startswith("I;16"):
         # Pillow's way to RGB would clip it at 255.
         values = np.asarray(upright.convert("I"))
-        upright = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+        # What is transparent is found first: 256 values become one.
+        clear = values == upright.info.get("transparency", -1)
+        upright = Image.fromarray(np.where(clear, 255, (values + 128) // 257).astype(np.uint8))
     if upright.has_transparency_data:
         straight = upright.convert("LA") if upright.mode == "La" else upright
         paper = Image.new("RGBA", upright.size, "white")

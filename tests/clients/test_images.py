@@ -252,6 +252,13 @@ def test_a_transparent_colour_is_white():
     assert clear.getpixel((0, 0)) == (0, 255, 0)
 
 
+@pytest.mark.parametrize("exif", [b"Exif\0\0XXXXXXXX", b"Exif\0\0II*\0"])
+def test_an_image_with_a_broken_note_on_its_orientation_lies_as_it_lies(exif):
+    image = opened(saved(Image.new("RGB", (32, 24)), "PNG", exif=exif))
+    assert opened(encoded_image(image).data).size == (32, 24)
+    assert rgb_image(image).size == (32, 24)
+
+
 def test_only_one_of_the_sixteen_bit_values_is_transparent():
     ramp = np.arange(4096, dtype=np.uint16).reshape(64, 64)
     file = saved(Image.fromarray(ramp), "PNG", transparency=0x0123)

@@ -105,7 +105,7 @@ def decode(
         )
     container = read_container(data)
     _check(container, limits)
-    orientation = read_orientation(container.exif)
+    orientation = read_orientation(container.exif, container.xmp)
     stored = container.width, container.height
     size = working_size(*stored, longest_side, limits.max_pixels, limits.min_side)
     image, part = _load(container, stored if keep_original else size)

@@ -1,6 +1,7 @@
 """The thin client of Atelier: images, their styles and their movements over gRPC."""
 
 from atelier._async_client import AsyncClient
+from atelier._bulk.many import BulkResult
 from atelier._classify import Classification, Label
 from atelier._client import Client
 from atelier._errors import (
@@ -22,6 +23,7 @@ __all__ = [
     "USE_CLIENT_DEFAULT",
     "AsyncClient",
     "AtelierError",
+    "BulkResult",
     "Classification",
     "Client",
     "DeadlineExceeded",

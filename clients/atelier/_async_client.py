@@ -3,7 +3,9 @@
 # ruff: noqa: A002 - `format` is what a user of Pillow looks for.
 
 import asyncio
-from collections.abc import Iterable
+import math
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,6 +24,10 @@ from atelier import (
     _stylize,
 )
 from atelier._base_client import BaseClient, Timeout
+from atelier._bulk.limit import GradientLimit
+from atelier._bulk.many import AnySource, BulkResult, encoded_results
+from atelier._bulk.patience import Patience
+from atelier._bulk.requests import Requests
 from atelier._calls import Call
 from atelier._channel import target_of
 from atelier._classify import Classification
@@ -29,7 +35,7 @@ from atelier._compression import DEFAULT_STEP
 from atelier._conversation import Conversation, Result, next_call
 from atelier._errors import AtelierError
 from atelier._fill import MaskSource
-from atelier._images import ImageFormat, ImageSource
+from atelier._images import EncodedImage, ImageFormat, ImageSource
 from atelier._posterior import Posterior
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
@@ -76,6 +82,7 @@ class AsyncClient(BaseClient):
         super().__init__(url, timeout=timeout, retries=retries)
         if max_in_flight < 1:
             raise ValueError(f"max_in_flight {max_in_flight}: give 1 or more")
+        self._max_in_flight = max_in_flight
         self._places = asyncio.Semaphore(max_in_flight)
         self._transport = AsyncGrpcTransport(target_of(url)) if transport is None else transport
 
@@ -123,6 +130,65 @@ class AsyncClient(BaseClient):
         )
         conversation = _stylize.stylize_encoded(image, style, parameters)
         return await self._converse(conversation, timeout)
+
+    async def stylize_many(
+        self,
+        sources: Iterable[AnySource] | AsyncIterable[AnySource],
+        style: Style,
+        *,
+        strength: float = 1.0,
+        keep_colors: bool = False,
+        longest_side: int | None = None,
+        format: ImageFormat | None = None,
+        quality: int | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
+        patience: float | None = 60.0,
+    ) -> AsyncGenerator[BulkResult[AnySource], None]:
+        """Repaints images, and yields the results as they finish, each with its source.
+
+        The number of requests in flight follows from the server's latency, up to `max_in_flight`.
+        So many images are in memory at once, however many there are. A source that fails does
+        not end the others.
+
+        Example:
+            >>> async with AsyncClient("localhost:8001") as art:
+            ...     async for result in art.stylize_many(Path("photos").glob("*.jpg"), "udnie"):
+            ...         (Path("out") / result.source.name).write_bytes(result.encoded)
+
+        Args:
+            sources: Images as `stylize` takes them. The next is taken when there is room for it;
+                that of an ordinary iterable in a thread.
+            style: As in `Client.stylize`; so are the other options.
+            strength: See there.
+            keep_colors: See there.
+            longest_side: See there.
+            format: As in `Client.stylize_encoded`.
+            quality: See there.
+            timeout: Seconds for each request.
+            patience: Seconds to wait for a server that answers nothing, because it restarts or has
+                too much to do; None means for ever.
+
+        Yields:
+            A `BulkResult`; what failed has its `error` in place of an image.
+
+        Raises:
+            Unreachable: The server was away for longer than `patience`.
+            Overloaded: It had too much to do for so long.
+        """
+        self._check_open()
+
+        async def request(image: EncodedImage) -> bytes:
+            return await self.stylize_encoded(
+                image.data, style, strength=strength, keep_colors=keep_colors,
+                longest_side=longest_side, format=format or image.reply, quality=quality,
+                timeout=timeout,
+            )  # fmt: skip
+
+        seconds = math.inf if patience is None else patience
+        requests = Requests(GradientLimit(self._max_in_flight), Patience(seconds))
+        async with aclosing(encoded_results(sources, request, requests)) as results:
+            async for result in results:
+                yield result
 
     async def classify(
         self, image: ImageSource, top: int | None = 3, *, timeout: Timeout = USE_CLIENT_DEFAULT

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from atelier import AtelierError, DeadlineExceeded, _extras
+from atelier._atomic_write import write_whole
 from atelier._cli import root
-from atelier._cli.files import write_whole
 from atelier._cli.root import run
 
 WITHOUT = """

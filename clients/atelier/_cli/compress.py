@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from PIL import Image
 
-from atelier._cli.files import write_whole
+from atelier._atomic_write import write_whole
 from atelier._cli.image_files import STILL, output_of, read_image, write_image
 from atelier._cli.options import RETRIES, image_argument, output_option, server_options
 from atelier._cli.paths import check_image, check_place

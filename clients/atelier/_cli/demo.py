@@ -16,12 +16,12 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from atelier._atomic_write import write_whole
 from atelier._channel import target_of
 from atelier._cli.console import wide_console
 from atelier._cli.contact_sheet import captioned, contact_sheet
 from atelier._cli.demo_autoencoder import mended_sheet, save_morph
 from atelier._cli.demo_generator import generated_sheet
-from atelier._cli.files import write_whole
 from atelier._cli.options import checked_by
 from atelier._cli.served import own_server
 from atelier._cli.stylize import style_slug

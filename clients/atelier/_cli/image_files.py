@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from PIL import Image
 
-from atelier._cli.files import write_whole
+from atelier._atomic_write import write_whole
 from atelier._cli.paths import check_image, check_place
 from atelier._images import rgb_image
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from atelier._atomic_write import write_whole
 from atelier._cli.contact_sheet import captioned
-from atelier._cli.files import write_whole
 from atelier._cli.image_files import row_of
 from atelier._cli.options import RETRIES, server_options
 from atelier._client import Client

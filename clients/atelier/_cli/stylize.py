@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from atelier._cli.files import write_whole
+from atelier._atomic_write import write_whole
 from atelier._cli.options import RETRIES, server_options
 from atelier._cli.paths import check_image, check_place
 from atelier._client import Client

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from atelier._atomic_write import write_whole
 from atelier._cli.console import wide_console
-from atelier._cli.files import write_whole
 from atelier._cli.options import server_options
 from atelier._extras import pip_install
 

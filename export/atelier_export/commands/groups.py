@@ -80,6 +80,10 @@ add_style = _single(
     "add-style", "Teach a trained style network one more painting.",
     "atelier_export.style.training", "add_style",
 )  # fmt: skip
+calibrate_style = _single(
+    "calibrate-style", "Measure the ranges with which a style network is put into 8 bits.",
+    "atelier_export.style.calibration", "calibrate",
+)  # fmt: skip
 compare_style_networks = _single(
     "compare-style-networks", "Compare the cost and the quality of trained style networks.",
     "atelier_export.style.compare_style_networks", "compare_style_networks",

@@ -67,6 +67,33 @@ def measure_parity(graph: Graph, content: bytes) -> list[ParityCase]:
     return cases
 
 
+@dataclass(frozen=True)
+class Difference:
+    """The difference of an output over all batches, in its own units."""
+
+    mean: float
+    largest: float
+
+
+def measure_differences(graph: Graph, content: bytes) -> dict[str, Difference]:
+    """Compares a quantised graph with its reference on the batches of the parity, by output."""
+    session = cpu_session(content)
+    differences: dict[str, list[NDArray[Any]]] = {name: [] for name in graph.outputs}
+    for inputs in graph.parity_batches():
+        expected = _run(graph.reference.eval(), tuple(inputs.values()))
+        served = session.run(
+            list(graph.outputs), {name: tensor.numpy() for name, tensor in inputs.items()}
+        )
+        for name, torch_output, onnx_output in zip(graph.outputs, expected, served, strict=True):
+            difference = onnx_output.astype(np.float64) - torch_output.astype(np.float64)
+            differences[name].append(np.abs(difference).ravel())
+    joined = {name: np.concatenate(each) for name, each in differences.items()}
+    return {
+        name: Difference(round(float(each.mean()), 3), float(each.max()))
+        for name, each in joined.items()
+    }
+
+
 def _run(network: nn.Module, inputs: tuple[Tensor, ...]) -> list[NDArray[Any]]:
     with torch.inference_mode():
         outputs = network(*inputs)

@@ -7,3 +7,7 @@ class PublishError(Exception):
 
 class ParityError(PublishError):
     """ONNX Runtime and PyTorch differ by more than the tolerance; nothing was published."""
+
+
+class QualityError(PublishError):
+    """A quantised network is too far from the one it was made of; nothing was published."""

@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from atelier_export.onnx_graph.export import export_graph
-from atelier_export.onnx_graph.parity import ParityCase, measure_parity
+from atelier_export.onnx_graph.parity import (
+    Difference,
+    ParityCase,
+    measure_differences,
+    measure_parity,
+)
+from atelier_export.onnx_graph.quantisation import quantise
 from atelier_export.onnx_graph.runtime import RUNTIME
+from atelier_export.publishing.errors import QualityError
 from atelier_export.publishing.manifest import Manifest, fingerprints, sha256
 from atelier_export.publishing.repository import CONFIG, ModelFolder, Publication, RepositoryWriter
 from atelier_export.publishing.served_model import ServedModel
 
 MODEL = "model.onnx"
+INT8_MODEL = "model.int8.onnx"
 TOOLS = ("torch", "onnx", "onnxscript")
 
 
@@ -38,6 +46,7 @@ def publish(
         OSError: A file cannot be read or written.
         ValueError: A graph cannot be exported or run.
         ParityError: ONNX Runtime and PyTorch differ; nothing was published.
+        QualityError: The 8 bits differ from PyTorch by too much; nothing was published.
         PublishError: The repository cannot take the models; nothing was published.
     """
     with RepositoryWriter(repository) as writer:
@@ -53,6 +62,7 @@ def publish(
         # Export and compare
         files: dict[str, dict[str, bytes]] = {}
         parity: dict[str, list[ParityCase]] = {}
+        int8: dict[str, dict[str, Difference]] = {}
         for model in models:
             files[model.name] = dict(model.version_files)
             if model.graph is None:
@@ -63,6 +73,12 @@ def publish(
             parity[model.name] = measure_parity(model.graph, content)
             report(_summary(parity[model.name]))
             files[model.name][MODEL] = content
+            if model.quantised is not None:
+                content = quantise(content, model.quantised.ranges)
+                report(f"comparing 8 bits with PyTorch ({len(content) / 1e6:.1f} MB of graph)")
+                int8[model.name] = measure_differences(model.graph, content)
+                _check_mean(int8[model.name], model.quantised.mean_difference)
+                files[model.name][INT8_MODEL] = content
 
         # Publish, with every model's checksums in every manifest
         checksums = {model.name: _fingerprints(model, files[model.name]) for model in models}
@@ -73,7 +89,9 @@ def publish(
                 files[model.name],
                 None
                 if model.hand_written
-                else _manifest(model, checksums, checkpoint, parity.get(model.name)),
+                else _manifest(
+                    model, checksums, checkpoint, parity.get(model.name), int8.get(model.name)
+                ),
             )
             for model in models
         ]
@@ -94,6 +112,7 @@ def _manifest(
     checksums: dict[str, dict[str, Any]],
     checkpoint: Path,
     parity: list[ParityCase] | None,
+    int8: dict[str, Difference] | None,
 ) -> Manifest:
     others = {name: files for name, files in checksums.items() if name != model.name}
     provenance: dict[str, Any] = {
@@ -112,7 +131,21 @@ def _manifest(
             "largest_difference": largest_differences(parity),
             "batches": [asdict(case) for case in parity],
         }
+    if int8 is not None:
+        measured["int8_difference_from_pytorch"] = {
+            name: asdict(difference) for name, difference in int8.items()
+        }
     return Manifest(provenance, measured)
+
+
+def _check_mean(differences: dict[str, Difference], largest: float) -> None:
+    for name, difference in differences.items():
+        # Written so that nan is refused too.
+        if not difference.mean <= largest:
+            raise QualityError(
+                f"{name} in 8 bits differs from PyTorch's by {difference.mean:g} on average; at "
+                f"most {largest:g} is allowed: calibrate again"
+            )
 
 
 def largest_differences(parity: Sequence[ParityCase]) -> dict[str, float]:

@@ -47,6 +47,28 @@ class Graph:
 
 
 @dataclass(frozen=True)
+class ConvRange:
+    """The values that a convolution takes and gives: least and largest of each."""
+
+    input: tuple[float, float]
+    output: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """What becomes the model.int8.onnx beside a model.onnx.
+
+    Attributes:
+        ranges: Of the convolutions in 8 bits, see `onnx_graph.quantisation`.
+        mean_difference: Largest mean difference of an output from PyTorch's over the batches of the
+            parity, in the output's own units.
+    """
+
+    ranges: Mapping[str, ConvRange]
+    mean_difference: float
+
+
+@dataclass(frozen=True)
 class ServedModel:
     """A folder of the model repository.
 
@@ -54,6 +76,7 @@ class ServedModel:
         name: The model's name.
         config: The text of its config.pbtxt.
         graph: What is exported to model.onnx; None for an ensemble, and for a model in Python.
+        quantised: What is written beside it in 8 bits; None for nothing.
         model_files: Files beside config.pbtxt, such as labels, by name.
         version_files: Files in the version's folder beside model.onnx, by name: the code of a model
             in Python.
@@ -65,6 +88,7 @@ class ServedModel:
     name: str
     config: str
     graph: Graph | None = None
+    quantised: Quantised | None = None
     model_files: Mapping[str, bytes] = field(default_factory=dict)
     version_files: Mapping[str, bytes] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -4,16 +4,18 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from atelier_export.data.synthetic import synthetic_image
-from atelier_export.publishing.served_model import Graph, Inputs, Output, ServedModel
+from atelier_export.publishing.served_model import Graph, Inputs, Output, Quantised, ServedModel
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.style.checkpoint import StyleCheckpoint
 from atelier_export.style.inference_rewrite import InferenceStyleNetwork, rewrite_for_inference
+from atelier_export.style.int8 import Int8Calibration
 from atelier_export.style.names import check_style_names
 from atelier_export.style.network import StyleNetwork
 
@@ -22,6 +24,22 @@ PARITY_SIZES = ((16, 16), (17, 31), (63, 48), (130, 190), (256, 256), (512, 384)
 PARITY_SEED = 20160327
 TOLERANCE = 1
 """Largest difference from PyTorch, in levels of 255: one rounding."""
+MEAN_DIFFERENCE = 4.0
+"""Largest mean difference of 8 bits from PyTorch, in levels of 255, on synthetic images."""
+
+_COMPUTE_CAPABILITIES = ("7.0", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "12.0")
+_FILES = (
+    """
+# Processors take the network in 8 bits, GPUs (by compute capability) the one in float32. Name
+# model.onnx here for float32 on a processor too.
+default_model_filename: "model.int8.onnx"
+cc_model_filenames [
+"""
+    + ",\n".join(
+        f'  {{ key: "{capability}" value: "model.onnx" }}' for capability in _COMPUTE_CAPABILITIES
+    )
+    + "\n]\n"
+)
 
 
 class ServedStyle(nn.Module):
@@ -77,26 +95,41 @@ def style_graph(
     )
 
 
-def style_models(checkpoint: StyleCheckpoint) -> list[ServedModel]:
+def style_models(
+    checkpoint: StyleCheckpoint, calibration: Int8Calibration | None = None
+) -> list[ServedModel]:
     """The served models of a style network: `style`, and the names in `style_weights`.
+
+    Args:
+        checkpoint: The network.
+        calibration: With it, processors take the network in 8 bits.
 
     Raises:
         ValueError: The names of the styles are not allowed.
+        QualityError: The calibration misses the gate.
     """
     check_style_names(checkpoint.styles)
+    provenance: dict[str, Any] = {
+        "network": asdict(checkpoint.network.config),
+        "styles": checkpoint.styles,
+    }
+    if calibration is not None:
+        calibration.quality.check()
+        provenance["int8"] = asdict(calibration.quality)
     names = ",".join(checkpoint.styles)
     folder = Path(__file__).parent
     return [
         ServedModel(
             name="style",
             config=triton_config(
-                folder / "style.pbtxt", styles=len(checkpoint.styles), names=names
+                folder / "style.pbtxt",
+                styles=len(checkpoint.styles),
+                names=names,
+                files=_FILES if calibration else "",
             ),
             graph=style_graph(checkpoint.network),
-            provenance={
-                "network": asdict(checkpoint.network.config),
-                "styles": checkpoint.styles,
-            },
+            quantised=Quantised(calibration.ranges, MEAN_DIFFERENCE) if calibration else None,
+            provenance=provenance,
         ),
         ServedModel(
             name="style_weights",

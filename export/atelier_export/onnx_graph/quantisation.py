@@ -1,0 +1,176 @@
+"""Static quantisation of convolutions to 8 bits, from ranges that were measured before.
+
+Activations are uint8 with a scale and a zero point per tensor, weights int8 with a scale per output
+channel, in pairs of QuantizeLinear and DequantizeLinear around each convolution, which ONNX Runtime
+fuses to QLinearConv (Krishnamoorthi 2018, arXiv:1806.08342). Where an operator only moves values,
+such as padding, it moves 8 bits instead of 32.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+from atelier_export.onnx_graph.export import check_readable
+from atelier_export.onnx_graph.runtime import cpu_session
+from atelier_export.publishing.served_model import ConvRange
+
+_MOVES = ("Pad", "Reshape", "Slice", "Transpose")
+"""Operators whose output holds only values of their input, as they are used in our graphs."""
+
+
+def measure_ranges(
+    graph: bytes, batches: Iterable[Mapping[str, NDArray[Any]]]
+) -> dict[str, ConvRange]:
+    """Typical ranges of every convolution, by the name of its weight.
+
+    The median over the batches of a batch's least and largest value: what is further out is rare,
+    and costs less when it is cut off than a coarser scale costs everywhere.
+    """
+    model = onnx.load_from_string(graph)
+    convs = [node for node in model.graph.node if node.op_type == "Conv"]
+    tensors = [tensor for conv in convs for tensor in (conv.input[0], conv.output[0])]
+    names = []
+    for tensor in tensors:
+        for reduction in ("ReduceMin", "ReduceMax"):
+            names.append(f"{reduction} of {tensor}")
+            model.graph.node.append(helper.make_node(reduction, [tensor], [names[-1]], keepdims=0))
+            model.graph.output.append(
+                helper.make_tensor_value_info(names[-1], onnx.TensorProto.FLOAT, [])
+            )
+    session = cpu_session(model.SerializeToString())
+    extremes = [session.run(names, dict(batch)) for batch in batches]
+    typical = np.median(np.array(extremes), axis=0).reshape(len(convs), 2, 2).tolist()
+    return {
+        conv.input[1]: ConvRange(tuple(taken), tuple(given))
+        for conv, (taken, given) in zip(convs, typical, strict=True)
+    }
+
+
+def quantise(graph: bytes, ranges: Mapping[str, ConvRange]) -> bytes:
+    """A graph with the convolutions that have a range in 8 bits; all else stays float32.
+
+    The same graph and ranges give the same bytes.
+
+    Args:
+        graph: An ONNX model.
+        ranges: By the names of the convolutions' weights.
+
+    Raises:
+        ValueError: The graph has no such convolution, or it has a bias.
+    """
+    model = onnx.load_from_string(graph)
+    convs = {node.input[1]: node for node in model.graph.node if node.op_type == "Conv"}
+    for weight, measured in ranges.items():
+        if weight not in convs or len(convs[weight].input) > 2:
+            raise ValueError(f"the graph has no convolution without a bias of weight {weight}")
+        _quantise(model, convs[weight], measured)
+    check_readable(model)
+    onnx.checker.check_model(model, full_check=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _quantise(model: ModelProto, conv: NodeProto, measured: ConvRange) -> None:
+    weight = conv.input[1]
+    conv.input[1] = _quantise_weight(model, conv, weight)
+
+    # The input, quantised before it is moved
+    scale = _scale(model, f"{weight}/input", measured.input)
+    first = _first_move(model, conv)
+    quantised = f"{weight}/input/uint8"
+    _insert(model, first, "QuantizeLinear", [first.input[0], *scale], quantised)
+    first.input[0] = quantised
+    _insert(model, conv, "DequantizeLinear", [conv.input[0], *scale], f"{weight}/input/float32")
+    conv.input[0] = f"{weight}/input/float32"
+
+    # The output, moved before it is dequantised
+    scale = _scale(model, f"{weight}/output", measured.output)
+    last = _last_move(model, conv)
+    result, final = conv.output[0], f"{weight}/output/float32"
+    moved = last.output[0]
+    for user in _users(model, moved):
+        user.input[:] = [final if tensor == moved else tensor for tensor in user.input]
+    _insert(model, last, "DequantizeLinear", [moved, *scale], final, after=True)
+    conv.output[0] = f"{weight}/convolved"
+    _insert(model, conv, "QuantizeLinear", [conv.output[0], *scale], result, after=True)
+
+
+def _quantise_weight(model: ModelProto, conv: NodeProto, weight: str) -> str:
+    """Replaces a weight by an int8 one, symmetric per output channel; returns the new name."""
+    (stored,) = (each for each in model.graph.initializer if each.name == weight)
+    values = numpy_helper.to_array(stored)  # (O, I, K, K)
+    scales = np.abs(values).max(axis=(1, 2, 3)) / np.float32(127)
+    scales[scales == 0] = 1
+    rounded = np.rint(values / scales[:, None, None, None]).astype(np.int8)
+    stored.CopyFrom(numpy_helper.from_array(rounded, f"{weight}/int8"))
+    inputs = [
+        stored.name,
+        _constant(model, f"{weight}/scale", scales),
+        _constant(model, f"{weight}/zero_point", np.zeros(len(scales), np.int8)),
+    ]
+    _insert(model, conv, "DequantizeLinear", inputs, f"{weight}/float32", axis=0)
+    return f"{weight}/float32"
+
+
+def _scale(model: ModelProto, name: str, measured: tuple[float, float]) -> list[str]:
+    """Adds the scale and the zero point that map a range, and 0, to uint8; returns the names."""
+    least, largest = min(*measured, 0.0), max(*measured, 0.0)
+    scale = np.float32((largest - least) / 255 or 1)
+    zero_point = np.uint8(np.clip(round(-least / float(scale)), 0, 255))
+    return [
+        _constant(model, f"{name}/scale", np.array(scale)),
+        _constant(model, f"{name}/zero_point", np.array(zero_point)),
+    ]
+
+
+def _constant(model: ModelProto, name: str, value: NDArray[Any]) -> str:
+    model.graph.initializer.append(numpy_helper.from_array(value, name))
+    return name
+
+
+def _insert(
+    model: ModelProto,
+    beside: NodeProto,
+    operator: str,
+    inputs: list[str],
+    output: str,
+    after: bool = False,
+    **attributes: Any,
+) -> None:
+    """Adds a node right before another one, or right after it."""
+    (place,) = (at for at, node in enumerate(model.graph.node) if node is beside or node == beside)
+    node = helper.make_node(operator, inputs, [output], **attributes)
+    model.graph.node.insert(place + after, node)
+
+
+def _users(model: ModelProto, tensor: str) -> list[NodeProto]:
+    return [node for node in model.graph.node if tensor in node.input]
+
+
+def _first_move(model: ModelProto, conv: NodeProto) -> NodeProto:
+    """The first of the moves that lead to a convolution and nowhere else, or the convolution."""
+    producers = {output: node for node in model.graph.node for output in node.output}
+    first = conv
+    while (
+        (before := producers.get(first.input[0])) is not None
+        and before.op_type in _MOVES
+        and len(_users(model, before.output[0])) == 1
+    ):
+        first = before
+    return first
+
+
+def _last_move(model: ModelProto, conv: NodeProto) -> NodeProto:
+    """The last of the moves that follow a convolution and no other use of it."""
+    last = conv
+    while (
+        len(users := _users(model, last.output[0])) == 1
+        and users[0].op_type in _MOVES
+        and users[0].op_type != "Pad"  # it belongs to the next convolution
+    ):
+        last = users[0]
+    return last

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -137,7 +137,7 @@ class Run:
             if await asyncio.to_thread(self._settle, job, read):
                 return
             result = await self.requests.answer(lambda: self._result(read.image), read.pixels)
-            await asyncio.to_thread(self._store, job, read, result)
+            await _to_the_end(self._store, job, read, result)
             self.tally.computed += 1
             self.tally.pixels += read.pixels
         finally:
@@ -187,6 +187,16 @@ class Run:
             self.ledger.record(job.source.name, known)
         except OSError as error:
             raise OutputError(error) from error
+
+
+async def _to_the_end(function: Callable[..., object], *arguments: object) -> None:
+    """Runs a function in a thread; who is cancelled meanwhile waits for its end all the same."""
+    running = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def reason_of(error: Exception) -> str:

@@ -137,6 +137,26 @@ def test_a_tar(bulk, photos, tmp_path, picture):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out.tar", "out.tar._atelier"]
 
 
+def test_urls(bulk, photos, tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec", reason="needs the extra bulk")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    files.put(str(photos), "/photos", recursive=True)
+    command = ("stylize", "memory://photos", "memory://out", "--style", "udnie")
+    code, out, _ = bulk(*command)
+    assert (code, json.loads(out)["computed"]) == (0, 6)
+    assert files.cat("/out/sub/deep/d e.jpeg")[:3] == b"\xff\xd8\xff"
+    files.rm("/out/a.jpg")
+    files.pipe("/photos/sub/new.jpg", b"no image")
+    code, out, err = bulk(*command)
+    summary = json.loads(out)
+    assert (code, summary["computed"], summary["skipped"], summary["failed"]) == (1, 1, 5, 1)
+    assert str(tmp_path / "state") in err
+    code, _, err = bulk("stylize", "memory://nothing", "memory://out", "--style", "udnie")
+    assert (code, "there is nothing at 'memory://nothing'" in err) == (1, True)
+
+
 def test_tables(bulk, server, photos, tmp_path):
     server.classes = {
         "probabilities": [b"0.75:4:ukiyo_e", b"0.25:1:cubism"],
@@ -161,7 +181,7 @@ def test_tables(bulk, server, photos, tmp_path):
 
 
 def test_parquet(bulk, server, photos, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra bulk")
     server.classes = {
         "probabilities": [b"0.75:4:ukiyo_e"],
         "era_probabilities": [b"0.5:0:classical"],

@@ -59,7 +59,8 @@ class AsyncClient(BaseClient):
 
     Args:
         url: As in `Client`.
-        timeout: As in `Client`; waiting for a place among the calls in flight counts too.
+        timeout: As in `Client`, from the moment that the call has its place among the calls in
+            flight: how long it waits for that is up to the calls before it, not to the server.
         retries: As in `Client`.
         max_in_flight: How many calls may be under way at once, which bounds the memory of a
             caller that starts thousands of them; the others wait for a place.
@@ -74,7 +75,7 @@ class AsyncClient(BaseClient):
         url: str = "localhost:8001",
         *,
         timeout: float | None = 30.0,
-        retries: int = 3,
+        retries: int | None = None,
         max_in_flight: int = 64,
         transport: AsyncTransport | None = None,
     ) -> None:
@@ -374,9 +375,12 @@ class AsyncClient(BaseClient):
         return await self._lead(conversation, self._retry_policy(timeout))
 
     async def _lead(self, conversation: Conversation[T], policy: RetryPolicy) -> T:
-        time_limit = asyncio.timeout(policy.remaining())
+        time_limit = asyncio.timeout(None)
         try:
-            async with time_limit, self._places:
+            async with self._places, time_limit:
+                policy.start()
+                if (remaining := policy.remaining()) is not None:
+                    time_limit.reschedule(asyncio.get_running_loop().time() + remaining)
                 step = await asyncio.to_thread(next_call, conversation)
                 while not isinstance(step, Result):
                     response = await self._response(step, policy)

@@ -13,9 +13,11 @@ Timeout = float | UseClientDefault | None
 class BaseClient:
     """The settings of a client, its policy of retries, and its errors."""
 
-    def __init__(self, url: str, *, timeout: float | None, retries: int) -> None:
-        if retries < 0:
-            raise ValueError(f"retries {retries}: give 0 or more")
+    def __init__(self, url: str, *, timeout: float | None, retries: int | None) -> None:
+        if retries is not None and retries < 0:
+            raise ValueError(
+                f"retries {retries}: give 0 or more, or None for as many as the timeout allows"
+            )
         self.url = url
         self.timeout = checked_timeout(timeout)
         self.retries = retries

@@ -57,7 +57,8 @@ class Client(BaseClient):
         timeout: Seconds for a whole call: connecting, waiting in the server's queue, computing,
             and trying again. None means no limit.
         retries: How often a call is tried again when the server cannot be reached or is
-            overloaded, after short pauses and within the timeout.
+            overloaded, after short pauses. None means as long as the timeout allows, so that the
+            restart of a server loses nothing; without a timeout, that is for ever.
         transport: What carries the requests. None means a gRPC channel to `url`; tests of your own
             code give an `atelier.testing.MockTransport`.
 
@@ -70,7 +71,7 @@ class Client(BaseClient):
         url: str = "localhost:8001",
         *,
         timeout: float | None = 30.0,
-        retries: int = 3,
+        retries: int | None = None,
         transport: Transport | None = None,
     ) -> None:
         super().__init__(url, timeout=timeout, retries=retries)

@@ -7,6 +7,7 @@ level 1 and four fifths of the bytes; PNG takes what WebP cannot hold.
 
 import io
 import os
+import struct
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -98,12 +99,14 @@ def rgb_image(source: ImageSource, name: str = "image") -> Image.Image:
     else:
         image = _from_file(_read(source, name), name)
     _check_pixels(image, name)
-    upright = ImageOps.exif_transpose(image)
+    upright = _upright(image)
     profile = image.info.get("icc_profile")
     if upright.mode.startswith("I;16"):
         # Pillow's way to RGB would clip it at 255.
         values = np.asarray(upright.convert("I"))
-        upright = Image.fromarray(((values + 128) // 257).astype(np.uint8))
+        # What is transparent is found first: 256 values become one.
+        clear = values == upright.info.get("transparency", -1)
+        upright = Image.fromarray(np.where(clear, 255, (values + 128) // 257).astype(np.uint8))
     if upright.has_transparency_data:
         straight = upright.convert("LA") if upright.mode == "La" else upright
         paper = Image.new("RGBA", upright.size, "white")
@@ -198,10 +201,18 @@ def _check_pixels(image: Image.Image, name: str) -> None:
         )
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as it is meant to be seen; as it lies where a broken note says how."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except (SyntaxError, ValueError, struct.error):
+        return image
+
+
 def _without_loss(image: Image.Image) -> bytes:
     _check_pixels(image, "image")
     # A photograph opened with PIL lies as the camera held it; a file sent as it is gets turned.
-    upright = ImageOps.exif_transpose(image)
+    upright = _upright(image)
     if upright.mode == "La":
         upright = upright.convert("LA")
     elif upright.mode.startswith("I;16") and upright.mode != "I;16":

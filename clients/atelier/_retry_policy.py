@@ -43,7 +43,7 @@ def checked_timeout(timeout: float | None) -> float | None:
 
 
 class RetryPolicy:
-    """The time and the attempts of one call, counted from the moment this is made.
+    """The time and the attempts of one call, counted from the moment this is made or started.
 
     Args:
         timeout: Seconds for everything together, or None for no limit.
@@ -55,9 +55,13 @@ class RetryPolicy:
     def __init__(self, timeout: float | None, retries: int | None, url: str) -> None:
         self.timeout = checked_timeout(timeout)
         self._url = url
-        self._deadline = math.inf if timeout is None else time.monotonic() + timeout
         self._retries = math.inf if retries is None else retries
         self._failed = 0
+        self.start()
+
+    def start(self) -> None:
+        """Has the time begin now, for a call that had to wait before it could begin."""
+        self._deadline = math.inf if self.timeout is None else time.monotonic() + self.timeout
 
     def remaining(self) -> float | None:
         """Seconds that are left, or None for no limit.

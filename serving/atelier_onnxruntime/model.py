@@ -14,6 +14,7 @@ import triton_python_backend_utils as pb_utils
 
 from atelier_onnxruntime import contract
 from atelier_onnxruntime.batch import Array, Arrays, Job, run_jobs
+from atelier_onnxruntime.cores import Cores
 from atelier_onnxruntime.parameters import Config, ConfigError
 
 _ONNX_RUNTIME_ERROR = re.compile(r"\[ONNXRuntimeError\] : (\d+) : \w+ : (.*)", re.DOTALL)
@@ -36,20 +37,20 @@ class TritonPythonModel:
         return auto_complete_model_config
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Opens the session of this instance, once the configuration is checked."""
-        from atelier_onnxruntime import session
+        """Opens the sessions of this instance and checks the configuration against them."""
+        from atelier_onnxruntime.instance import Instance
 
         config: Config = json.loads(args["model_config"])
         with _refusal_by_name(args["model_name"]):
-            self._session = session.open_instance(
+            self._instance = Instance(
                 config,
                 Path(pb_utils.get_model_dir()),
                 args["model_instance_kind"],
                 int(args["model_instance_device_id"]),
+                Cores(),
             )
-            signature = session.signature(self._session)
+            signature = self._instance.signature
             contract.check(config, signature)
-            self._run_options = session.run_options(config)
         self._batches = config["max_batch_size"] > 0
         inputs = signature.inputs | signature.defaults
         self._scalar_inputs = {name for name, tensor in inputs.items() if not tensor.shape}
@@ -75,8 +76,7 @@ class TritonPythonModel:
         feed = {name: _text(array) for name, array in inputs.items()}
         for name in self._scalar_inputs & feed.keys():
             feed[name] = feed[name].reshape(())
-        outputs: list[Array] = self._session.run(names, feed, self._run_options)
-        return outputs
+        return self._instance.run(names, feed)
 
     def _response(self, answer: Arrays | Exception) -> Any:
         if isinstance(answer, Exception):

@@ -108,15 +108,20 @@ def model_path(config: Config, version: Path, capability: str | None = None) -> 
 
 
 def open_instance(
-    config: Config, version: Path, kind: str, device_id: int
+    config: Config,
+    version: Path,
+    kind: str,
+    device_id: int,
+    options: onnxruntime.SessionOptions,
 ) -> onnxruntime.InferenceSession:
-    """Opens the session of one instance of a model.
+    """Opens a session of one instance of a model.
 
     Args:
         config: The model's configuration.
         version: The directory of the version that is served.
         kind: "GPU" for an instance on a GPU; anything else is the CPU.
         device_id: The number of the GPU.
+        options: Those of `session_options`, as they are or with other threads.
 
     Raises:
         ConfigError: The configuration asks for what is unknown or not installed, or ONNX Runtime
@@ -126,8 +131,7 @@ def open_instance(
     capability = None
     if kind == "GPU" and config.get("cc_model_filenames"):
         capability = compute_capability(device_id)
-    path = model_path(config, version, capability)
-    return _open(path, session_options(config), providers)
+    return _open(model_path(config, version, capability), options, providers)
 
 
 def peek(config: Config, version: Path) -> Signature:

@@ -93,7 +93,7 @@ def test_entries_that_onnx_runtime_reads_itself():
 
 def test_an_instance_runs_with_shrinkage(version):
     config = parameters(**{"memory.enable_memory_arena_shrinkage": "cpu:0"})
-    opened = session.open_instance(config, version, "CPU", 0)
+    opened = session.open_instance(config, version, "CPU", 0, session.session_options({}))
     x = np.array([[-1, 2]], np.float32)
     (y,) = opened.run(["y"], {"x": x}, session.run_options(config))
     np.testing.assert_array_equal(y, [[0, 2]])
@@ -125,7 +125,7 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_file_that_is_no_model_is_refused(tmp_path):
     (tmp_path / "model.onnx").write_bytes(b"not a model")
     with pytest.raises(ConfigError, match=r"does not load .*model\.onnx.*INVALID_PROTOBUF"):
-        session.open_instance({}, tmp_path, "CPU", 0)
+        session.open_instance({}, tmp_path, "CPU", 0, session.session_options({}))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_provider_that_is_not_installed_is_refused(version, monkeypatch, kind,
     accelerators = {"cpu_execution_accelerator": [{"name": "openvino"}]}
     config = {"optimization": {"execution_accelerators": accelerators}}
     with pytest.raises(ConfigError, match=f"has no {provider}: pip install {package}"):
-        session.open_instance(config, version, kind, 0)
+        session.open_instance(config, version, kind, 0, session.session_options({}))
 
 
 def test_a_provider_that_does_not_start_is_refused(version, monkeypatch):
@@ -151,7 +151,7 @@ def test_a_provider_that_does_not_start_is_refused(version, monkeypatch):
         pytest.warns(UserWarning, match="CUDAExecutionProvider"),
         pytest.raises(ConfigError, match="CUDAExecutionProvider did not start"),
     ):
-        session.open_instance({}, version, "GPU", 0)
+        session.open_instance({}, version, "GPU", 0, session.session_options({}))
 
 
 def test_signature(save_onnx, tmp_path):

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from atelier import AsyncClient, DeadlineExceeded, Unreachable, _stylize
+from atelier import AsyncClient, Unreachable, _stylize
 from atelier._calls import InferBytes
 from fakes.waiting import HANG_SECONDS
 
@@ -28,16 +28,30 @@ async def test_many_at_once_and_no_more_than_allowed(server, picture):
     assert server.most_working == 3
 
 
-async def test_waiting_for_a_place_counts(server, picture):
+async def test_the_timeout_begins_with_the_place(server, picture, clock):
     held = server.hold()
     async with AsyncClient(server.url, max_in_flight=1) as art:
         first = asyncio.create_task(art.stylize(picture("jpeg"), "udnie", timeout=None))
         await asyncio.to_thread(server.wait_for, lambda: server.requests)
-        with pytest.raises(DeadlineExceeded, match="timeout of"):
-            await art.stylize(picture("jpeg"), "udnie", timeout=0.1)
+        second = asyncio.create_task(art.stylize(picture("jpeg"), "udnie", timeout=60))
+        # In the time of another call, the second has come to its wait for a place.
+        async with AsyncClient(server.url) as other:
+            await other.styles()
+        clock.now += 1000
+        held.set()
+        await asyncio.gather(first, second)
+    assert server.requests[-1].parameters["timeout"].int64_param == 60_000_000
+
+
+async def test_a_timeout_out_of_range_is_refused_at_once(server, picture):
+    held = server.hold()
+    async with AsyncClient(server.url, max_in_flight=1) as art:
+        first = asyncio.create_task(art.stylize(picture("jpeg"), "udnie"))
+        await asyncio.to_thread(server.wait_for, lambda: server.requests)
+        with pytest.raises(ValueError, match="timeout -1"):
+            await art.stylize(picture("jpeg"), "udnie", timeout=-1)
         held.set()
         await first
-    assert len(server.requests) == 1
 
 
 async def test_the_loop_stays_free_while_pictures_are_worked_on(server, monkeypatch):

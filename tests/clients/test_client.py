@@ -14,6 +14,7 @@ from PIL import Image
 
 from atelier import Client, DeadlineExceeded, InvalidRequest, Overloaded, ServerFailed, Unreachable
 from atelier._retry_policy import LONGEST_TIMEOUT
+from atelier.testing import InferRequest, MockTransport, StatusError
 from fakes.waiting import HANG_SECONDS
 
 QUEUE_FULL = (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size")
@@ -259,11 +260,27 @@ def test_the_clients_timeout_is_the_default(server, ask, jpeg):
 
 def test_nobody_there_is_told_quickly(nobody, ask, clock, jpeg):
     with pytest.raises(Unreachable, match=f"cannot reach the server at {nobody}") as caught:
-        ask(nobody, "stylize", jpeg, "udnie")
+        ask(nobody, "stylize", jpeg, "udnie", client={"retries": 3})
     assert len(clock.pauses) == 3
     assert clock.now < 3
     assert "8001" in str(caught.value)
     assert caught.value.code is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_restart_of_the_server_is_waited_for(ask, clock, jpeg):
+    def answer(request: InferRequest) -> dict[str, list[bytes]]:
+        if clock.now < 7:
+            raise StatusError(grpc.StatusCode.UNAVAILABLE, "failed to connect")
+        return {"stylized": [jpeg]}
+
+    ask("localhost:8001", "stylize", jpeg, "udnie", client={"transport": MockTransport(answer)})
+    assert 7 <= clock.now < 10
+
+
+def test_nobody_is_waited_for_longer_than_the_timeout(nobody, ask, clock, jpeg):
+    with pytest.raises(Unreachable, match="cannot reach"):
+        ask(nobody, "stylize", jpeg, "udnie", client={"retries": None, "timeout": 20})
+    assert 15 < clock.now < 20
 
 
 def test_a_mute_server_ends_with_the_timeout(mute, ask, jpeg):

@@ -252,6 +252,21 @@ def test_a_transparent_colour_is_white():
     assert clear.getpixel((0, 0)) == (0, 255, 0)
 
 
+@pytest.mark.parametrize("exif", [b"Exif\0\0XXXXXXXX", b"Exif\0\0II*\0"])
+def test_an_image_with_a_broken_note_on_its_orientation_lies_as_it_lies(exif):
+    image = opened(saved(Image.new("RGB", (32, 24)), "PNG", exif=exif))
+    assert opened(encoded_image(image).data).size == (32, 24)
+    assert rgb_image(image).size == (32, 24)
+
+
+def test_only_one_of_the_sixteen_bit_values_is_transparent():
+    ramp = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    file = saved(Image.fromarray(ramp), "PNG", transparency=0x0123)
+    rgb = np.asarray(rgb_image(file))
+    expected = np.where(ramp == 0x0123, 255, (ramp.astype(int) + 128) // 257)
+    assert (rgb == expected[..., np.newaxis]).all()
+
+
 def test_a_cameras_small_copies_are_left_out():
     image = Image.fromarray(pixels(24, 32, 3))
     mpo = saved(image, "MPO", save_all=True, append_images=[image.resize((8, 6))])

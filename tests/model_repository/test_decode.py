@@ -7,7 +7,7 @@ from dataclasses import replace
 import image_decoder
 import numpy as np
 import pytest
-from image_container import ImageError
+from image_container import Container, ImageError
 from image_decoder import Limits, decode
 from PIL import Image, ImageOps
 from skimage import data
@@ -122,6 +122,40 @@ def test_a_transparent_sixteen_bit_grey_is_white(png_with):
     pixels = pixels_of(grey_png(png_with, rows, 16, 16, (b"tRNS", struct.pack(">H", 0x1234))))
     assert pixels[0, 0].tolist() == WHITE
     assert pixels[0, 15].tolist() == [0x43] * 3
+
+
+@pytest.mark.parametrize("interlace", [0, 1])
+@pytest.mark.parametrize(("colour_type", "channels"), [(0, 1), (2, 3)])
+def test_only_one_of_the_sixteen_bit_values_is_transparent(
+    png_with, colour_type, channels, interlace
+):
+    ramp = np.arange(4096).reshape(64, 64)
+    values = np.stack([ramp] * channels, axis=-1).astype(">u2")
+    key = 0x0123
+    header = struct.pack(">IIBBBBB", 64, 64, 16, colour_type, 0, 0, interlace)
+    passes = [values]
+    if interlace:
+        starts = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2)]
+        starts += [(0, 1, 2, 2), (1, 0, 2, 1)]
+        passes = [values[y::down, x::across] for y, x, down, across in starts]
+    raw = b"".join(b"\0" + row.tobytes() for part in passes for row in part)
+    transparency = (b"tRNS", struct.pack(f">{channels}H", *[key] * channels))
+    end = [(b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
+    pixels = pixels_of(png_with((b"IHDR", header), transparency, *end))
+    expected = np.where(ramp == key, 255, ramp >> 8)
+    assert (pixels == expected[..., np.newaxis]).all()
+
+
+def test_a_sixteen_bit_colour_is_transparent_in_all_its_channels(png_with):
+    values = np.full((16, 16, 3), (0x1234, 0x5678, 0x9ABC), ">u2")
+    values[:, 8:, 2] += 1
+    header = struct.pack(">IIBBBBB", 16, 16, 16, 2, 0, 0, 0)
+    raw = b"".join(b"\0" + row.tobytes() for row in values)
+    transparency = (b"tRNS", struct.pack(">3H", 0x1234, 0x5678, 0x9ABC))
+    end = [(b"IDAT", zlib.compress(raw)), (b"IEND", b"")]
+    pixels = pixels_of(png_with((b"IHDR", header), transparency, *end))
+    assert (pixels[:, :8] == 255).all()
+    assert (pixels[:, 8:] == (0x12, 0x56, 0x9A)).all()
 
 
 def test_a_transparent_colour_is_white(encoded):
@@ -378,9 +412,9 @@ def test_a_turned_picture_is_scaled_the_right_way(
 def test_a_jpeg_that_is_scaled_down_is_never_decoded_whole(large, encoded, monkeypatch):
     sizes, to_rgb = [], image_decoder._to_rgb
 
-    def noted(image: Image.Image, depth: int) -> Image.Image:
+    def noted(image: Image.Image, container: Container) -> Image.Image:
         sizes.append(image.size)
-        return to_rgb(image, depth)
+        return to_rgb(image, container)
 
     monkeypatch.setattr("image_decoder._to_rgb", noted)
     picture = encoded(large, "JPEG")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from atelier._classify import Classification, Label
 from atelier._cli.console import wide_console
-from atelier._cli.options import server_options
+from atelier._cli.options import RETRIES, server_options
 from atelier._client import Client
 from atelier._errors import AtelierError, InvalidRequest
 
@@ -37,7 +37,7 @@ def classify(files: Sequence[Path], top: int, as_json: bool, url: str, timeout: 
     """
     found: list[tuple[Path, Classification]] = []
     try:
-        with Client(url, timeout=timeout) as art:
+        with Client(url, timeout=timeout, retries=RETRIES) as art:
             for file, classification in _classified(art, files, top):
                 found.append((file, classification))
                 if as_json:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from atelier._atomic_write import write_whole
 from atelier._cli.image_files import STILL, output_of, read_image, write_image
-from atelier._cli.options import image_argument, output_option, server_options
+from atelier._cli.options import RETRIES, image_argument, output_option, server_options
 from atelier._cli.paths import check_image, check_place
 from atelier._client import Client
 from atelier._compression import DEFAULT_STEP, MAX_STEP, MIN_STEP
@@ -35,7 +35,7 @@ def compress(image: Path, step: float, output: Path | None, url: str, timeout: f
     check_image(image)
     output = output or Path(f"{image.stem}.atl")
     check_place(output, [image])
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         data = art.compress(read_image(image), step)
     write_whole(output, data)
     click.echo(output)
@@ -58,7 +58,7 @@ def decompress(
     The image is the square of the network.
     """
     output = output_of(output, f"{file.stem}-decompressed.png", [file], STILL)
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         try:
             image = art.decompress(file.read_bytes())
         except InvalidRequest as error:

@@ -16,7 +16,7 @@ from atelier._cli.image_files import (
     write_image,
     write_separately,
 )
-from atelier._cli.options import output_option, server_options
+from atelier._cli.options import RETRIES, output_option, server_options
 from atelier._cli.paths import check_directory
 from atelier._cli.stylize import style_slug
 from atelier._client import Client
@@ -93,7 +93,7 @@ def generate(
         seed = secrets.randbelow(_DRAWN_SEEDS)
     stem = f"{style_slug(movement or '') or 'generated'}-{seed}"
     output = _output_of(output, f"{stem}.png", STILL, separate)
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         images = art.generate(count, movement=movement, seed=seed, truncation=truncation)
     click.echo(f"--seed {seed} makes the same images again", err=True)
     if separate:
@@ -146,7 +146,7 @@ def walk(
     stem = f"{style_slug(movement)}-walk"
     output = _output_of(output, f"{stem}.gif", MOVING, separate)
     stops = [*seeds, seeds[0]] if loop else seeds
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         images = art.walk(stops, movement=movement, steps=steps, truncation=truncation)
     if loop:
         images.pop()  # The first one, which comes next.
@@ -160,7 +160,7 @@ def walk(
 @server_options
 def movements(url: str, timeout: float) -> None:
     """List the movements in which the server generates, one a line."""
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         for name in art.movements():
             click.echo(name)
 

@@ -9,6 +9,9 @@ import click
 from atelier._channel import target_of
 from atelier._retry_policy import checked_timeout
 
+RETRIES = 3
+"""A person is told soon that nobody is there; a service rather waits, as the clients do."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 Callback: TypeAlias = Callable[[click.Context, click.Parameter, Any], Any]
 

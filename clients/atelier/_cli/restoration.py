@@ -7,7 +7,7 @@ import click
 from PIL import Image
 
 from atelier._cli.image_files import STILL, output_of, read_image, say_fitted, write_image
-from atelier._cli.options import image_argument, output_option, server_options
+from atelier._cli.options import RETRIES, image_argument, output_option, server_options
 from atelier._client import Client
 
 
@@ -46,7 +46,7 @@ def fill(image: Path, mask: Path, output: Path | None, url: str, timeout: float)
     MASK has the size of IMAGE and is black where nothing is to change.
     """
     output = output_of(output, f"{image.stem}-filled.png", [image, mask], STILL)
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         filled = art.fill(read_image(image), read_image(mask))
     write_image(output, filled)
 
@@ -62,7 +62,7 @@ def _write_square(
     """Writes what a method makes of the whole image, at the network's size."""
     output = output_of(output, f"{image.stem}-{name}.png", [image], STILL)
     source = read_image(image)
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         square = method(art, source)
     say_fitted(image, source, square)
     write_image(output, square)

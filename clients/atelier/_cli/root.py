@@ -10,6 +10,7 @@ from atelier._cli.classify import classify
 from atelier._cli.compress import compress, decompress
 from atelier._cli.demo import demo
 from atelier._cli.generator import generate, movements, walk
+from atelier._cli.loadtest import loadtest
 from atelier._cli.restoration import denoise, fill, reconstruct
 from atelier._cli.search import search_command
 from atelier._cli.styles import styles
@@ -89,6 +90,7 @@ command_line.add_command(generate)
 command_line.add_command(movements)
 command_line.add_command(walk)
 command_line.add_command(demo)
+command_line.add_command(loadtest)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

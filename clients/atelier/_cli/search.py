@@ -10,7 +10,7 @@ import click
 from atelier._atomic_write import write_whole
 from atelier._cli.contact_sheet import captioned
 from atelier._cli.image_files import row_of
-from atelier._cli.options import server_options
+from atelier._cli.options import RETRIES, server_options
 from atelier._client import Client
 from atelier._search.objectives import objective_named
 from atelier._search.optimizers import OPTIMIZERS
@@ -88,7 +88,7 @@ def search_command(
     names = list(dict.fromkeys(optimizers)) or list(OPTIMIZERS)
     seeds = range(settings["seed"], settings["seed"] + settings["repeats"])
     size = {"budget": settings["budget"], "batch": settings["batch"]}
-    with Client(url, timeout=timeout) as painter:
+    with Client(url, timeout=timeout, retries=RETRIES) as painter:
         objective = objective_named(settings["objective"], painter, settings["movement"])
         label = objective().label
         length = painter.latents(1, seed=0).shape[1]

@@ -2,7 +2,7 @@
 
 import click
 
-from atelier._cli.options import server_options
+from atelier._cli.options import RETRIES, server_options
 from atelier._client import Client
 
 
@@ -10,6 +10,6 @@ from atelier._client import Client
 @server_options
 def styles(url: str, timeout: float) -> None:
     """List the styles that the server has, one a line."""
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         for name in art.styles():
             click.echo(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from atelier._atomic_write import write_whole
-from atelier._cli.options import server_options
+from atelier._cli.options import RETRIES, server_options
 from atelier._cli.paths import check_image, check_place
 from atelier._client import Client
 from atelier._images import ImageFormat, served_format
@@ -99,7 +99,7 @@ def stylize(
         raise click.UsageError("an image cannot be shown on a terminal: give a file with -o OUT")
 
     data = sys.stdin.buffer.read() if photo == _STREAM else photo.read_bytes()
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         painting = art.stylize_encoded(
             data,
             style,

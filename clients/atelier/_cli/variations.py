@@ -14,7 +14,7 @@ from atelier._cli.image_files import (
     write_frames,
     write_image,
 )
-from atelier._cli.options import image_argument, output_option, server_options
+from atelier._cli.options import RETRIES, image_argument, output_option, server_options
 from atelier._client import Client
 from atelier._latent_space import MAX_IMAGES
 from atelier._posterior import MAX_STRENGTH
@@ -61,7 +61,7 @@ def morph(
     """
     output = output_of(output, f"{first.stem}-to-{second.stem}.gif", [first, second], MOVING)
     start, end = read_image(first), read_image(second)
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         images = art.interpolate(start, end, frames)
     say_fitted(first, start, images[0])
     say_fitted(second, end, images[-1])
@@ -97,7 +97,7 @@ def vary(
     """
     output = output_of(output, f"{image.stem}-varied.png", [image], STILL)
     source = read_image(image)
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         images = art.vary(source, count, strength, seed)
     say_fitted(image, source, images[0])
     write_image(output, row_of(images))
@@ -132,7 +132,7 @@ def wander(
     """
     output = output_of(output, f"{image.stem}-wander.gif", [image], MOVING)
     source = read_image(image)
-    with Client(url, timeout=timeout) as art:
+    with Client(url, timeout=timeout, retries=RETRIES) as art:
         images = art.wander(source, frames, strength, seed)
     say_fitted(image, source, images[0])
     write_frames(output, images)

@@ -20,6 +20,21 @@ def generator_loss(fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
+def hinge_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """max(0, 1 - D(x)) + max(0, 1 + D(G(z))), D the logit (Lim and Ye 2017, arXiv:1705.02894).
+
+    Args:
+        real: Logits of real images, of any shape.
+        fake: Logits of generated images.
+    """
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def hinge_generator_loss(fake: Tensor) -> Tensor:
+    """-D(G(z)), D the logit (Lim and Ye 2017)."""
+    return -fake.mean()
+
+
 def r1_penalty(discriminator: nn.Module, real: Tensor, label: Tensor) -> Tensor:
     """E ‖∇ D(x)‖² / 2 at real maps, D the logit (Mescheder et al. 2018, arXiv:1801.04406, eq. 9).
 

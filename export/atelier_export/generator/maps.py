@@ -1,4 +1,4 @@
-"""The real maps that a discriminator sees: latent maps of paintings, or pixels of digits."""
+"""The real maps that a discriminator sees: latent maps of paintings, or pixels."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -66,21 +66,27 @@ class LatentMaps:
 
 @dataclass(frozen=True)
 class PixelMaps:
-    """Grey images as they are.
+    """Images as they are.
 
     Attributes:
-        images: (n, 1, S, S) uint8.
+        images: (n, C, S, S) uint8.
+        flip: Share of the images that are drawn mirrored.
     """
 
     images: Tensor
+    flip: float = 0.0
 
     def __len__(self) -> int:
         """Number of images."""
         return len(self.images)
 
-    def draw(self, places: Tensor, _random: np.random.Generator, /) -> Tensor:
-        """The pixels, black as -1 and white as 1, see `Maps`; nothing is random."""
-        return self.images[places].float() / 127.5 - 1
+    def draw(self, places: Tensor, random: np.random.Generator) -> Tensor:
+        """The pixels, black as -1 and white as 1, some mirrored, see `Maps`."""
+        pixels = self.images[places].float() / 127.5 - 1  # (B, C, S, S)
+        if not self.flip:
+            return pixels
+        mirrored = torch.from_numpy(random.random(len(places)) < self.flip)  # (B,)
+        return torch.where(mirrored[:, None, None, None], pixels.flip(3), pixels)
 
 
 @torch.no_grad()

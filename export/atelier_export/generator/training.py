@@ -1,13 +1,13 @@
 """The adversarial training of a generator, one update of both networks at a time."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from atelier_export.data.images import to_images
 from atelier_export.generator.augmentation import augment
@@ -36,6 +36,24 @@ BETAS = (0.0, 0.99)
 """Adam's, as in Karras et al. 2018, arXiv:1710.10196: without momentum the game is stabler."""
 
 
+@dataclass(frozen=True)
+class Adversary:
+    """What a generator learns against.
+
+    Attributes:
+        discriminator: What it sees, and labels (B,), to logits (B,) or (B, patches). Its parameters
+            without a gradient stay as they are.
+        view: The generator's maps (B, C, S, S) to what the discriminator sees of them.
+        discriminator_loss: Logits of real and of generated maps to its loss.
+        generator_loss: Logits of generated maps to the generator's loss.
+    """
+
+    discriminator: nn.Module
+    view: Callable[[Tensor], Tensor] = lambda maps: maps
+    discriminator_loss: Callable[[Tensor, Tensor], Tensor] = discriminator_loss
+    generator_loss: Callable[[Tensor], Tensor] = generator_loss
+
+
 class GANTraining:
     """A generator and a discriminator that learn, see `training.loop.Training`."""
 
@@ -49,18 +67,20 @@ class GANTraining:
         settings: GeneratorSettings,
         device: torch.device,
         made_from: dict[str, Any] | None = None,
+        adversary: Adversary | None = None,
     ) -> None:
         """Makes both networks from the seed, and their optimizers.
 
         Args:
             config: Their shape.
             decoder: Makes images of maps.
-            maps: n real ones.
+            maps: n real ones, or what the adversary sees of them.
             labels: (n,) int64, their classes.
             classes: Names of the K classes, for the sample sheets.
             settings: How to train.
             device: Where.
             made_from: See `training.loop.Training`.
+            adversary: By default a discriminator of maps.
 
         Raises:
             ValueError: There are less maps than in a batch.
@@ -73,7 +93,11 @@ class GANTraining:
         self._maps, self._labels, self._classes = maps, labels, classes
         torch.manual_seed(settings.seed)
         self._generator = Generator(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._discriminator = Discriminator(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._adversary = adversary or Adversary(Discriminator(config))
+        self._discriminator = self._adversary.discriminator.to(
+            device, memory_format=torch.channels_last
+        )  # type: ignore[call-overload]
+        self._learning = [each for each in self._discriminator.parameters() if each.requires_grad]
         self._decoder = decoder.to(device)
         self._average = moving_average(self._generator, settings.averaging)
         counts = torch.bincount(labels, minlength=config.classes)
@@ -85,10 +109,10 @@ class GANTraining:
             "average": self._average,
         }
         self._optimizers = []
-        for name, network in (
-            ("generator", self._generator), ("discriminator", self._discriminator)
+        for name, parameters in (
+            ("generator", list(self._generator.parameters())), ("discriminator", self._learning)
         ):  # fmt: skip
-            optimizer = torch.optim.Adam(network.parameters(), settings.learning_rate, BETAS)
+            optimizer = torch.optim.Adam(parameters, settings.learning_rate, BETAS)
             schedule = torch.optim.lr_scheduler.LambdaLR(
                 optimizer,
                 lambda step: trapezoid(step, settings.steps, settings.decay, settings.warm_up),
@@ -126,10 +150,10 @@ class GANTraining:
 
         # Discriminator
         with torch.autocast(self._device.type, torch.bfloat16):
-            fake = generator(latent.to(self._device), label)  # (B, C, S, S)
+            fake = self._adversary.view(generator(latent.to(self._device), label))  # (B, C, S, S)
             real, seen = self._augment(real, random), self._augment(fake.detach(), random)
-            real_logit, fake_logit = discriminator(real, label), discriminator(seen, label)  # (B,)
-        loss = discriminator_loss(real_logit, fake_logit)
+            real_logit, fake_logit = discriminator(real, label), discriminator(seen, label)
+        loss = self._adversary.discriminator_loss(real_logit, fake_logit)
         terms = {
             "discriminator": loss.detach(),
             "r1": torch.tensor(torch.nan),
@@ -144,17 +168,22 @@ class GANTraining:
         _step(loss, *self._optimizers[1])
 
         # Generator
-        discriminator.requires_grad_(False)
+        self._let_learn(False)
         with torch.autocast(self._device.type, torch.bfloat16):
-            adversarial = generator_loss(discriminator(self._augment(fake, random), label))
+            logit = discriminator(self._augment(fake, random), label)
+        adversarial = self._adversary.generator_loss(logit)
         _step(adversarial, *self._optimizers[0])
-        discriminator.requires_grad_(True)
+        self._let_learn(True)
         terms["generator"] = adversarial.detach()
 
         # Average
         self._average.update_parameters(generator)
         checked = {"discriminator's loss": loss.detach(), "generator's loss": adversarial.detach()}
         return Update(terms, checked)
+
+    def _let_learn(self, learns: bool) -> None:
+        for each in self._learning:
+            each.requires_grad_(learns)
 
     def _augment(self, maps: Tensor, random: np.random.Generator) -> Tensor:
         return augment(maps, random, self._settings.translation, self._settings.cutout)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from atelier_export.data.images import find_paintings
 from atelier_export.losses.perceptual import PerceptualLoss, load_perceptual_loss
@@ -23,7 +24,6 @@ from atelier_export.style.evaluation import EvaluationSettings
 from atelier_export.style.held_out import HeldOut, held_out_images
 from atelier_export.style.inference_rewrite import rewrite_for_inference
 from atelier_export.style.measure_stability import BORDER
-from atelier_export.style.network import StyleNetwork
 from atelier_export.style.perceptual_distances import measure_distances, summarise_distances
 from atelier_export.style.published import StyleGraph
 from atelier_export.style.serving import style_graph
@@ -180,7 +180,7 @@ def measure_candidates(
     return candidates
 
 
-def _gmac(network: StyleNetwork, styles: int) -> float:
+def _gmac(network: nn.Module, styles: int) -> float:
     image, weights = torch.zeros(1, 3, SIDE, SIDE), torch.zeros(1, styles)
     return multiply_adds(network, image, weights) / 1e9
 

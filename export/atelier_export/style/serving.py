@@ -13,7 +13,7 @@ from atelier_export.data.synthetic import synthetic_image
 from atelier_export.publishing.served_model import Graph, Inputs, Output, ServedModel
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.style.checkpoint import StyleCheckpoint
-from atelier_export.style.inference_rewrite import rewrite_for_inference
+from atelier_export.style.inference_rewrite import InferenceStyleNetwork, rewrite_for_inference
 from atelier_export.style.names import check_style_names
 from atelier_export.style.network import StyleNetwork
 
@@ -32,7 +32,7 @@ class ServedStyle(nn.Module):
     it has not learnt, are left out; the photograph takes their share.
     """
 
-    def __init__(self, network: StyleNetwork) -> None:
+    def __init__(self, network: StyleNetwork | InferenceStyleNetwork) -> None:
         super().__init__()
         self.network = network
 

@@ -1,12 +1,12 @@
 """The files around the pixels: what they declare, and the parts that hold the picture.
 
-Nothing is decoded here, and nothing unpacked but one profile, up to a bound. The size must be
-known, and refused, before a decoder reserves memory for it: libwebp reserves its canvas as soon as
-it opens a file. And the metadata of JPEG and PNG must not reach Pillow, which unpacks profiles and
-reads EXIF tables that can be made to cost minutes and gigabytes. WebP goes on whole: the format
-packs no metadata, and Pillow's reader copies its chunks without a look inside, so they cost no more
-than their own length. What is needed of the metadata, the orientation and the colour profile, is
-taken out here.
+Nothing is decoded here, and nothing unpacked but one profile and two texts, up to a bound. The size
+must be known, and refused, before a decoder reserves memory for it: libwebp reserves its canvas as
+soon as it opens a file. And the metadata of JPEG and PNG must not reach Pillow, which unpacks
+profiles and reads EXIF tables that can be made to cost minutes and gigabytes. WebP goes on whole:
+the format packs no metadata, and Pillow's reader copies its chunks without a look inside, so they
+cost no more than their own length. What is needed of the metadata, the orientation and the colour
+profile, is taken out here.
 """
 
 import re
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import colour_profile
+import png_text
 
 
 class ImageError(ValueError):
@@ -34,6 +35,7 @@ class Container:
         frames: More than 1 in an animation.
         scans: How often a JPEG goes over all its pixels; 1 for the others.
         exif: The EXIF block (a TIFF header and its tables), or nothing.
+        xmp: The XMP packet, or nothing.
         profile: The colour profile as it came, unchecked, or nothing.
     """
 
@@ -45,6 +47,7 @@ class Container:
     frames: int = 1
     scans: int = 1
     exif: bytes = b""
+    xmp: bytes = b""
     profile: bytes = b""
 
 
@@ -61,7 +64,10 @@ _JPEG_END, _JPEG_SCAN, _JPEG_EXIF, _JPEG_PROFILE = 0xD9, 0xDA, 0xE1, 0xE2
 # JFIF (APP0) and Adobe (APP14) tell the colour space, so they stay.
 _JPEG_METADATA = frozenset({*range(0xE1, 0xF0), 0xFE}) - {0xEE}
 
+_EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _PNG_PICTURE = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 _OTHER_FORMATS = (
@@ -117,8 +123,9 @@ def _describe(data: bytes) -> str:
 
 def _read_jpeg(data: bytes) -> Container:
     """ITU-T T.81, annex B: markers with segments, the frame among them, up to the first scan."""
-    view, exif, frame = memoryview(data), b"", None
+    view, xmp, frame = memoryview(data), b"", None
     kept: list[bytes | memoryview] = [data[:2]]
+    exif: list[memoryview] = []
     profile: list[memoryview] = []
     position = 2
     for _ in range(MAX_PARTS):
@@ -134,7 +141,8 @@ def _read_jpeg(data: bytes) -> Container:
                 *frame,
                 picture=b"".join(kept),
                 scans=_count_scans(data, start),
-                exif=exif,
+                exif=_without_names(b"".join(exif)),
+                xmp=xmp,
                 profile=colour_profile.from_jpeg(profile),
             )
         if marker in (_JPEG_SCAN, _JPEG_END):
@@ -150,8 +158,10 @@ def _read_jpeg(data: bytes) -> Container:
                     f"the JPEG image has {depth} bits a sample: save it again with 8 bits"
                 )
             frame = width, height
-        if marker == _JPEG_EXIF and not exif and data.startswith(b"Exif\0\0", content + 2):
-            exif = data[content + 8 : position]
+        if marker == _JPEG_EXIF and data.startswith(_EXIF, content + 2):
+            exif.append(view[content + 2 + len(_EXIF) : position])
+        if marker == _JPEG_EXIF and data.startswith(_XMP, content + 2):
+            xmp = data[content + 2 + len(_XMP) : position]
         if marker == _JPEG_PROFILE and data.startswith(b"ICC_PROFILE\0", content + 2):
             profile.append(view[content + 14 : position])
         if marker not in _JPEG_METADATA:
@@ -177,6 +187,7 @@ def _read_png(data: bytes) -> Container:
     if kind != b"IHDR" or length != 13:
         raise damaged("PNG", "it does not begin with an IHDR chunk")
     view, exif, profile, frames = memoryview(data), b"", None, 1
+    raw_exif, xmp = (b"", b""), (b"", b"")
     kept: list[bytes | memoryview] = [_PNG_SIGNATURE]
     position = len(_PNG_SIGNATURE)
     for _ in range(MAX_PARTS):
@@ -188,7 +199,8 @@ def _read_png(data: bytes) -> Container:
                 picture=b"".join(kept),
                 depth=depth,
                 frames=frames,
-                exif=exif,
+                exif=_without_names(exif or png_text.exif_of(png_text.read_text(*raw_exif))),
+                xmp=png_text.read_text(*xmp),
                 profile=colour_profile.from_png(profile or view[:0]),
             )
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -200,6 +212,10 @@ def _read_png(data: bytes) -> Container:
             kept.append(view[start:position])
         elif kind == b"eXIf":
             exif = data[content : content + length]
+        elif kind in _PNG_TEXT and data.startswith(png_text.EXIF, content):
+            raw_exif = kind, data[content : content + length]
+        elif kind in _PNG_TEXT and data.startswith(png_text.XMP, content):
+            xmp = kind, data[content : content + length]
         elif kind == b"iCCP":
             profile = profile or view[content : content + length]
         elif kind == b"acTL":
@@ -210,7 +226,7 @@ def _read_png(data: bytes) -> Container:
 def _read_webp(data: bytes) -> Container:
     """RFC 9649, sections 2.3 to 2.7; the sizes are in section 2.7.1 and RFC 6386, section 9.1."""
     width, height = _webp_size(data)
-    exif, profile, frames, position = b"", b"", 0, 12
+    exif, xmp, profile, frames, position = b"", b"", b"", 0, 12
     for _ in range(MAX_PARTS):
         if position + 8 > len(data):
             return Container(
@@ -219,7 +235,8 @@ def _read_webp(data: bytes) -> Container:
                 height,
                 picture=data,
                 frames=max(1, frames),
-                exif=exif,
+                exif=_without_names(exif),
+                xmp=xmp,
                 profile=profile,
             )
         kind, length = struct.unpack_from("<4sI", data, position)
@@ -227,7 +244,9 @@ def _read_webp(data: bytes) -> Container:
         position = content + length + length % 2
         frames += kind == b"ANMF"
         if kind == b"EXIF":
-            exif = data[content : content + length].removeprefix(b"Exif\0\0")
+            exif = exif or data[content : content + length]
+        if kind == b"XMP ":
+            xmp = xmp or data[content : content + length]
         if kind == b"ICCP" and length <= colour_profile.MAX_BYTES:
             profile = data[content : content + length]
     raise _too_many_parts("WebP", "chunks")
@@ -247,6 +266,13 @@ def _webp_size(data: bytes) -> tuple[int, int]:
         if start_code == b"\x9d\x01\x2a":
             return width & 0x3FFF, height & 0x3FFF
     raise damaged("WebP", "its first chunk holds no picture")
+
+
+def _without_names(exif: bytes) -> bytes:
+    """An EXIF block without the name that some programs write before it, once or more."""
+    while exif.startswith(_EXIF):
+        exif = exif.removeprefix(_EXIF)
+    return exif
 
 
 def _unpack(format_name: str, layout: str, data: bytes, position: int) -> tuple[Any, ...]:

@@ -86,8 +86,8 @@ def decode(
 ) -> Photograph:
     """Decodes a JPEG, PNG or WebP image.
 
-    The EXIF orientation is applied. Transparent pixels are laid over white, the colour of paper.
-    Samples of 16 bits keep their upper 8. Colour profiles are not applied.
+    The orientation in the metadata is applied. Transparent pixels are laid over white, the colour
+    of paper. Samples of 16 bits keep their upper 8. Colour profiles are not applied.
 
     Args:
         data: The whole encoded image.
@@ -105,12 +105,12 @@ def decode(
         )
     container = read_container(data)
     _check(container, limits)
-    orientation = read_orientation(container.exif)
+    orientation = read_orientation(container.exif, container.xmp)
     stored = container.width, container.height
     size = working_size(*stored, longest_side, limits.max_pixels, limits.min_side)
     image, part = _load(container, stored if keep_original else size)
     profile = checked(container.profile) if image.mode in _RGB_MODES else b""
-    image = _to_rgb(image, container.depth)
+    image = _to_rgb(image, container)
     # Scaled before it is turned: fewer pixels to turn. The gap lets plain averaging come first,
     # where the eye cannot tell, in half the time.
     small = image
@@ -182,27 +182,43 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def _to_rgb(image: Image.Image, depth: int) -> Image.Image:
+def _to_rgb(image: Image.Image, container: Container) -> Image.Image:
     colour_key = image.info.get("transparency")
     if image.mode in ("LA", "RGBA", "PA") or (image.mode == "P" and colour_key is not None):
         image = image.convert("RGBA")
         paper = Image.new("RGB", image.size, "white")
         paper.paste(image, mask=image)
         return paper
+    # Found before samples of 16 bits are narrowed: 256 of their values become one of 8 bits.
+    clear = None if colour_key is None else _is_clear(image, colour_key, container)
     if image.mode in ("I;16", "I"):
         # Pillow's own conversion to 8 bits would clip at 255.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode != "RGB":
         image = image.convert("RGB")
-    return image if colour_key is None else _whiten(image, colour_key, depth)
-
-
-def _whiten(
-    image: Image.Image, colour_key: int | tuple[int, ...] | bytes, depth: int
-) -> Image.Image:
-    """Lays a PNG's transparent colour (tRNS, given in the depth of the file) over white."""
-    key = np.atleast_1d(colour_key)
-    key = key >> 8 if depth == 16 else key * 255 // (2**depth - 1)
-    clear = (np.asarray(image) == key).all(axis=-1)
-    image.paste("white", mask=Image.fromarray(clear))
+    if clear is not None:
+        image.paste("white", mask=Image.fromarray(clear))
     return image
+
+
+def _is_clear(
+    image: Image.Image, colour_key: int | tuple[int, ...] | bytes, container: Container
+) -> npt.NDArray[np.bool_]:
+    """Where a PNG has its transparent colour (tRNS, given in the depth of the file): (h, w)."""
+    key = np.atleast_1d(colour_key)
+    depth = container.depth
+    if image.mode in ("I;16", "I"):
+        return np.asarray(np.asarray(image) == key)
+    if depth < 16:
+        key = key * 255 // (2**depth - 1)
+        return np.asarray((np.asarray(image.convert("RGB")) == key).all(axis=-1))
+    clear = (np.asarray(image) == key >> 8) & (_lower_bytes(container.picture) == key & 0xFF)
+    return np.asarray(clear.all(axis=-1))
+
+
+def _lower_bytes(picture: bytes) -> npt.NDArray[np.uint8]:
+    """The lower bytes (h, w, 3) of an RGB PNG of 16 bits, of which Pillow keeps the upper."""
+    image = PngImageFile(BytesIO(picture))
+    # In a file whose samples were stored the other way round, these would be the upper ones.
+    image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
+    return np.asarray(image)

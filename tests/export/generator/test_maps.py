@@ -63,3 +63,11 @@ def test_pixels_are_black_at_minus_one_and_white_at_one():
     assert len(maps) == 2
     drawn = maps.draw(torch.tensor([1, 0]), np.random.default_rng(0))
     assert drawn.flatten().tolist() == [1, -1]
+
+
+def test_pixels_are_mirrored_as_often_as_asked():
+    images = torch.arange(2, dtype=torch.uint8).view(1, 1, 1, 2) * 255
+    maps = PixelMaps(images.expand(400, -1, -1, -1), flip=0.25)
+    drawn = maps.draw(torch.arange(400), np.random.default_rng(0))  # (400, 1, 1, 2)
+    assert (drawn.sum(dim=3) == 0).all()
+    assert (drawn[..., 0] == 1).float().mean() == pytest.approx(0.25, abs=0.06)

@@ -25,9 +25,8 @@ def test_triton_reads_the_configuration():
     assert [(tensor.name, list(tensor.dims)) for tensor in config.output] == [
         ("stylized", [-1, -1, 3])
     ]
-    assert config.HasField("dynamic_batching")
-    assert config.dynamic_batching.max_queue_delay_microseconds == 0
-    assert [(group.count, group.kind) for group in config.instance_group] == [(1, 0)]
+    assert not config.HasField("dynamic_batching")
+    assert [(group.count, group.kind) for group in config.instance_group] == [(2, 0)]
     (warmup,) = config.model_warmup
     assert list(warmup.inputs["image"].dims) == [256, 256, 3]
     assert list(warmup.inputs["style"].dims) == [3]

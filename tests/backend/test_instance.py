@@ -1,0 +1,119 @@
+"""How many threads a run of an instance has, told from the session that it takes."""
+
+import os
+
+import numpy as np
+import pytest
+from onnx import TensorProto as Onnx
+
+from atelier_onnxruntime import session
+from atelier_onnxruntime.cores import Cores
+from atelier_onnxruntime.instance import Instance, share_of_cores
+from atelier_onnxruntime.parameters import ConfigError
+
+X = np.array([[-1, 2]], np.float32)
+
+
+def instances(*counts, kind="KIND_CPU", **parameters):
+    return {
+        "instance_group": [{"kind": kind, "count": count} for count in counts],
+        "parameters": {key: {"string_value": value} for key, value in parameters.items()},
+    }
+
+
+@pytest.fixture
+def version(save_onnx, tmp_path):
+    save_onnx(
+        tmp_path / "model.onnx",
+        [("Relu", ["x"], ["y"])],
+        {"x": (Onnx.FLOAT, ["batch", 2])},
+        {"y": (Onnx.FLOAT, ["batch", 2])},
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The thread counts that sessions are opened with, and those of the sessions that ran."""
+    opened, ran = [], []
+
+    class Session:
+        def __init__(self, path, options, providers):
+            self._session = real(path, options, providers=providers)
+            self._threads = options.intra_op_num_threads
+            opened.append(self._threads)
+
+        def __getattr__(self, name):
+            return getattr(self._session, name)
+
+        def run(self, *arguments):
+            ran.append(self._threads)
+            return self._session.run(*arguments)
+
+    real = session.onnxruntime.InferenceSession
+    monkeypatch.setattr(session.onnxruntime, "InferenceSession", Session)
+    return opened, ran
+
+
+@pytest.mark.parametrize(
+    ("cores", "config", "share"),
+    [
+        (2, instances(2), 1),
+        (16, instances(2), 8),
+        (16, instances(2, 1), 5),
+        (2, instances(4), 1),
+        (16, instances(1), None),
+        (16, {}, None),
+        (16, instances(2, intra_op_thread_count="3"), None),
+        (16, instances(2, intra_op_thread_count="0"), 8),
+    ],
+)
+def test_the_share_of_an_instance(monkeypatch, cores, config, share):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    assert share_of_cores(config) == share
+
+
+def test_instances_on_gpus_take_no_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    config = instances(1)
+    config["instance_group"].append({"kind": "KIND_GPU", "count": 4})
+    assert share_of_cores(config) is None
+
+
+def test_a_thread_count_that_is_no_number_is_refused():
+    with pytest.raises(ConfigError, match="'intra_op_thread_count' is 'all'"):
+        share_of_cores(instances(2, intra_op_thread_count="all"))
+
+
+def test_a_run_beside_another_has_its_share(version, opened, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    instance, (threads, ran) = (
+        Instance(instances(2), version, "CPU", 0, Cores(version / "model.onnx")),
+        opened,
+    )
+    assert threads == [0, 1]
+    for _ in range(2):
+        with Cores(version / "model.onnx").taken():
+            (y,) = instance.run(["y"], {"x": X})
+        np.testing.assert_array_equal(y, [[0, 2]])
+        instance.run(["y"], {"x": X})
+    assert ran == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("config", "threads"),
+    [(instances(1), 0), (instances(2, intra_op_thread_count="2"), 2)],
+)
+def test_there_is_one_session_where_there_is_no_choice(version, opened, config, threads):
+    instance = Instance(config, version, "CPU", 0, Cores(version / "model.onnx"))
+    with Cores(version / "model.onnx").taken():
+        instance.run(["y"], {"x": X})
+    instance.run(["y"], {"x": X})
+    assert opened == ([threads], [threads, threads])
+
+
+def test_sessions_without_an_arena(version):
+    instance = Instance(
+        instances(2, enable_mem_arena="false"), version, "CPU", 0, Cores(version / "model.onnx")
+    )
+    np.testing.assert_array_equal(instance.run(["y"], {"x": X})[0], [[0, 2]])

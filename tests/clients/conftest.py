@@ -47,6 +47,7 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         # What answers for `latents` and `generate`; without, they are not served.
         self.generator: Generator | None = None
         self.ready = [True]
+        self.versions = ["1"]
         self.working = 0
         self.most_working = 0
         self.counts: Counter[str] = Counter()
@@ -148,6 +149,9 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         elif self.style_names is not None:
             response.config.parameters["styles"].string_value = self.style_names
         return response
+
+    def ModelMetadata(self, request, context):  # noqa: N802
+        return messages.ModelMetadataResponse(name=request.name, versions=self.versions)
 
     def ModelStatistics(self, request, context):  # noqa: N802
         response = messages.ModelStatisticsResponse()

@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import click
 
+from atelier._cli.bulk import bulk
 from atelier._cli.classify import classify
 from atelier._cli.compress import compress, decompress
 from atelier._cli.demo import demo
@@ -73,6 +74,7 @@ def command_line() -> None:
 
 
 command_line.add_command(stylize)
+command_line.add_command(bulk)
 command_line.add_command(styles)
 command_line.add_command(classify)
 command_line.add_command(reconstruct)

@@ -1,0 +1,24 @@
+"""Sources that are seeds of the generator."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSource:
+    """A seed."""
+
+    name: str
+
+    def read(self) -> bytes:
+        """See `Source`."""
+        return self.name.encode()
+
+    def stamp(self) -> str:
+        """See `Source`."""
+        return self.name
+
+
+def seeds(first: int, count: int) -> Iterator[SeedSource]:
+    """So many seeds from the first one on."""
+    return (SeedSource(str(seed)) for seed in range(first, first + count))

@@ -25,11 +25,34 @@ from request_options import MAX_SIDE, Options, OptionsError, check_sides, read_o
         ({"longest_side": "1024"}, Options(longest_side=1024)),
         ({"longest_side": 10**9}, Options(longest_side=10**9)),
         ({"longest_side": 2**63 - 1}, Options(longest_side=2**63 - 1)),
-        ({"strength": 0.5, "priority": 3}, Options()),
+        ({"strength": 0.5}, Options()),
     ],
 )
 def test_what_can_be_asked(parameters, options):
     assert read_options(parameters, 16) == options
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("strenght", "did you mean strength"),
+        ("keepcolors", "did you mean keep_colors"),
+        ("keepColors", "did you mean keep_colors"),
+        ("longest-side", "did you mean longest_side"),
+        ("LONGEST_SIDE", "did you mean longest_side"),
+        ("qualty", "did you mean quality"),
+        ("♥", "leave it out"),
+        ("x" * 5000, "leave it out"),
+    ],
+)
+def test_an_unknown_option_is_refused_with_the_nearest(name, hint):
+    with pytest.raises(OptionsError, match="is not an option of this model") as caught:
+        read_options({"quality": 80, name: 1}, 16)
+    assert str(caught.value).startswith(repr(name)[:50])
+    assert hint in str(caught.value)
+    assert len(str(caught.value)) < 250
+    for known in ("format", "quality", "keep_colors", "longest_side", "strength"):
+        assert known in str(caught.value).partition("its options are")[2]
 
 
 def refusal(min_side: int = 16, **parameters: object) -> str:

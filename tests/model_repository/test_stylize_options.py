@@ -77,6 +77,31 @@ def test_strengths_that_are_none(stylize, encoded, photo, strength):
     assert "use a number from 0, the photograph, to 2" in words
 
 
+@pytest.mark.parametrize("name", ["strenght", "keepcolors", "longest-side"])
+def test_a_misspelt_option_is_refused(stylize, encoded, photo, name):
+    words = refusal(stylize, encoded(photo, "PNG"), **{name: "1"})
+    assert f"in ensemble 'stylize', {name!r} is not an option of this model: did you mean" in words
+
+
+def test_what_triton_itself_reads_is_no_option(server, encoded, photo):
+    image, style = (grpc.InferInput(name, [1, 1], "BYTES") for name in ("image", "style"))
+    image.set_data_from_numpy(np.array([[encoded(photo, "PNG")]], dtype=np.object_))
+    style.set_data_from_numpy(np.array([[b"great_wave"]], dtype=np.object_))
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+        answer = client.infer(
+            "stylize",
+            [image, style],
+            request_id="a1",
+            sequence_id=7,
+            sequence_start=True,
+            sequence_end=True,
+            priority=1,
+            timeout=60_000_000,
+            headers={"x-request-id": "a1"},
+        )
+    assert answer.as_numpy("stylized").shape == (1, 1)
+
+
 def test_requests_that_ask_for_different_things_share_a_batch(server, stylize, encoded, photo):
     picture, image = encoded(photo, "PNG"), np.asarray(photo).astype(int)
     asked = [

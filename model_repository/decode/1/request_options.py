@@ -2,7 +2,9 @@
 
 Read before the picture is decoded: what cannot be done as asked must not cost the decoding first.
 Whether the picture fits into the format is seen behind the decoding, and before the network. The
-strength is read by `style_weights`, whose business it is.
+strength is read by `style_weights`, whose business it is; but a name that none of the steps knows
+is refused here, in the first of them. What the protocol itself knows (`timeout`, `priority`,
+`sequence_id`, over HTTP `binary_data_output`) Triton takes out of the parameters before.
 
 All options are those of an answer that is an image. Where the request takes nothing but pixels, as
 the step of an ensemble that answers otherwise does, it has none.
@@ -11,6 +13,7 @@ the step of an ensemble that answers otherwise does, it has none.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -20,6 +23,7 @@ MAX_SIDE = {"jpeg": 65_500, "png": 2**31 - 1, "webp": 16_383}
 DEFAULT_QUALITY = 0
 """Leaves the quality to the encoder, which has a default for each format."""
 
+_OF_OTHER_STEPS = ("strength",)
 _QUALITY = re.compile(r"[1-9][0-9]?|100")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 _YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
@@ -52,11 +56,11 @@ def read_options(parameters: dict[str, object], min_side: int) -> Options:
     Numbers, true and false count as themselves and as their text.
 
     Args:
-        parameters: The request's own parameters. Keys that name no option are not looked at.
+        parameters: The request's own parameters.
         min_side: The least that `longest_side` can be, in pixels.
 
     Raises:
-        OptionsError: A value is not among the allowed ones.
+        OptionsError: There is no such option, or a value is not among the allowed ones.
     """
     readers: dict[str, Callable[[object], Any]] = {
         "format": _format,
@@ -64,6 +68,15 @@ def read_options(parameters: dict[str, object], min_side: int) -> Options:
         "keep_colors": _keep_colors,
         "longest_side": partial(_longest_side, min_side=min_side),
     }
+    known = [*readers, *_OF_OTHER_STEPS]
+    for name in parameters:
+        if name not in known:
+            near = get_close_matches(name.lower().replace("-", "_"), known, n=1)
+            hint = f"did you mean {near[0]}" if near else "leave it out"
+            raise OptionsError(
+                f"{_quote(name)} is not an option of this model: {hint}; its options are "
+                f"{', '.join(known)}"
+            )
     return Options(
         **{name: read(parameters[name]) for name, read in readers.items() if name in parameters}
     )

@@ -20,7 +20,15 @@ from tritonclient.grpc import InferenceServerClient, InferInput, service_pb2, se
 
 from atelier import Client
 from atelier_export.onnx_graph.export import export_graph
+from atelier_export.onnx_graph.quantisation import quantise
+from atelier_export.publishing.publish import INT8_MODEL, MODEL
 from atelier_export.style.checkpoint import StyleCheckpoint, load_style_checkpoint
+from atelier_export.style.int8 import (
+    LARGEST_MEAN_DIFFERENCE,
+    Int8Calibration,
+    Int8Quality,
+    calibration_file,
+)
 from atelier_export.style.serving import ServedStyle, style_graph
 from atelier_export.vae.checkpoint import load_vae_checkpoint
 from atelier_export.vae.published import PublishedVAE
@@ -58,6 +66,10 @@ def newest_version() -> Path:
     return max((path for path in STYLE.iterdir() if path.name.isdigit()), key=lambda p: int(p.name))
 
 
+def run(model: Path | bytes, feed: dict[str, np.ndarray]) -> np.ndarray:
+    return InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, feed)[0]
+
+
 def test_the_client_of_the_readme(server, photo):
     (example,) = re.findall(r"```python\n(from atelier import Client.*?)```", README, re.DOTALL)
     exec(example.replace("localhost:8001", server.grpc_url), {})
@@ -87,7 +99,9 @@ def test_the_plain_protocol_of_the_readme(server, photo):
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (87, 131), (256, 256), (300, 451)])
-def test_served_pixels_are_those_of_pytorch(server, checkpoint, height, width):
+def test_served_pixels_are_those_of_the_8_bit_file_and_near_pytorch(
+    server, checkpoint, height, width
+):
     image = np.asarray(Image.fromarray(data.chelsea()).resize((width, height)))[None]
     weights = np.linspace(1, 2, len(checkpoint.styles), dtype=np.float32)[None]
     weights /= weights.sum()
@@ -98,8 +112,15 @@ def test_served_pixels_are_those_of_pytorch(server, checkpoint, height, width):
     inputs[1].set_data_from_numpy(weights)
     with InferenceServerClient(server.grpc_url) as client:
         served = client.infer("style", inputs).as_numpy("stylized")
-    assert served.shape == image.shape
-    assert np.abs(served.astype(int) - expected.numpy().astype(int)).max() <= 1
+    feed = {"image": image, "style": weights}
+    float32, int8 = (run(newest_version() / name, feed) for name in (MODEL, INT8_MODEL))
+    assert served.tobytes() == int8.tobytes()
+    difference = {
+        name: np.abs(pixels.astype(int) - expected.numpy().astype(int))
+        for name, pixels in (("float32", float32), ("int8", int8))
+    }
+    assert difference["float32"].max() <= 1
+    assert 0 < difference["int8"].mean() < LARGEST_MEAN_DIFFERENCE
 
 
 def test_the_styles_are_those_of_the_checkpoint(server, checkpoint):
@@ -155,19 +176,18 @@ def test_kept_colours_are_the_photograph_s(server, photo):
 def test_the_published_graph_is_what_the_checkpoint_gives(checkpoint):
     """To the byte with the exporter that published it, to the pixel with any other."""
     graph = export_graph(style_graph(checkpoint.network))
-    published = (newest_version() / "model.onnx").read_bytes()
+    calibration = Int8Calibration.load(calibration_file(CHECKPOINT))
+    published = (newest_version() / MODEL).read_bytes()
     manifest = json.loads((newest_version() / "manifest.json").read_text())
     exporters = {
         name: manifest["measured"]["tools"][name] for name in ("torch", "onnx", "onnxscript")
     }
     if exporters == {name: version(name) for name in exporters}:
         assert graph == published
+    assert (newest_version() / INT8_MODEL).read_bytes() == quantise(published, calibration.ranges)
     image = np.asarray(Image.fromarray(data.chelsea()).resize(SIZE))[None]
     feed = {"image": image, "style": np.eye(len(checkpoint.styles), dtype=np.float32)[:1]}
-    one, other = (
-        InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, feed)[0].astype(int)
-        for model in (graph, published)
-    )
+    one, other = (run(model, feed).astype(int) for model in (graph, published))
     assert np.abs(one - other).max() <= 1
 
 
@@ -203,3 +223,7 @@ def test_the_manifest_tells_the_files_and_where_they_come_from():
         )
     assert manifest["checkpoint"]["sha256"] == hashlib.sha256(CHECKPOINT.read_bytes()).hexdigest()
     assert manifest["measured"]["parity_with_pytorch"]["largest_difference"]["stylized"] <= 1
+    assert (
+        Int8Quality(**manifest["int8"])
+        == Int8Calibration.load(calibration_file(CHECKPOINT)).quality
+    )

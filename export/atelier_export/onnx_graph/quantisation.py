@@ -18,6 +18,9 @@ from atelier_export.onnx_graph.export import check_readable
 from atelier_export.onnx_graph.runtime import cpu_session
 from atelier_export.publishing.served_model import ConvRange
 
+COVERED = 0.8
+"""Share of the calibration's batches whose values are within a range."""
+
 _MOVES = ("Pad", "Reshape", "Slice", "Transpose")
 """Operators whose output holds only values of their input, as they are used in our graphs."""
 
@@ -27,8 +30,8 @@ def measure_ranges(
 ) -> dict[str, ConvRange]:
     """Typical ranges of every convolution, by the name of its weight.
 
-    The median over the batches of a batch's least and largest value: what is further out is rare,
-    and costs less when it is cut off than a coarser scale costs everywhere.
+    `COVERED` of the batches stay within each bound. What is further out is rare, and costs less
+    when it is cut off than a coarser scale costs everywhere.
     """
     model = onnx.load_from_string(graph)
     convs = [node for node in model.graph.node if node.op_type == "Conv"]
@@ -42,8 +45,10 @@ def measure_ranges(
                 helper.make_tensor_value_info(names[-1], onnx.TensorProto.FLOAT, [])
             )
     session = cpu_session(model.SerializeToString())
-    extremes = [session.run(names, dict(batch)) for batch in batches]
-    typical = np.median(np.array(extremes), axis=0).reshape(len(convs), 2, 2).tolist()
+    extremes = np.array([session.run(names, dict(batch)) for batch in batches])
+    least = np.quantile(extremes[:, ::2], 1 - COVERED, axis=0)
+    largest = np.quantile(extremes[:, 1::2], COVERED, axis=0)
+    typical = np.stack([least, largest], axis=1).reshape(len(convs), 2, 2).tolist()
     return {
         conv.input[1]: ConvRange(tuple(taken), tuple(given))
         for conv, (taken, given) in zip(convs, typical, strict=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from atelier_export.data.images import center_crop, find_images, find_paintings
 from atelier_export.data.splits import split
@@ -19,6 +20,7 @@ from atelier_export.losses.vgg import VGG_SETTING
 from atelier_export.onnx_graph.export import export_graph
 from atelier_export.onnx_graph.quantisation import measure_ranges, quantise
 from atelier_export.publishing.manifest import sha256
+from atelier_export.reports.contact_sheet import Column, contact_sheet
 from atelier_export.settings import Settings, setting
 from atelier_export.style.checkpoint import load_style_checkpoint
 from atelier_export.style.evaluation import EvaluationSettings
@@ -27,6 +29,7 @@ from atelier_export.style.int8 import GATED, Int8Calibration, Int8Quality, calib
 from atelier_export.style.measure_stability import measure_stability
 from atelier_export.style.perceptual_distances import measure_distances, summarise_distances
 from atelier_export.style.published import StyleGraph
+from atelier_export.style.report import int8_table
 from atelier_export.style.serving import style_graph, style_mixtures
 from atelier_export.style.settings import IMAGES_SETTING, PAINTINGS_SETTING
 
@@ -61,7 +64,7 @@ class CalibrationData(Settings):
         FLOAT32, "Weights of the convolutions that stay in float32.",
         metavar="NAME,…",
     )  # fmt: skip
-    count: int = setting(120, "Photographs that the ranges are measured on.", minimum=1)
+    count: int = setting(180, "Photographs that the ranges are measured on.", minimum=1)
 
 
 def calibrate(data: CalibrationData) -> str:
@@ -69,7 +72,8 @@ def calibrate(data: CalibrationData) -> str:
 
     Measures the ranges of its convolutions on training photographs, over styles, mixes, strengths
     and sizes; then, on held-out photographs, how far the 8-bit network is from the float32 one.
-    Writes both beside the checkpoint, from where `atelier export style` takes them.
+    Writes both beside the checkpoint, from where `atelier export style` takes them, and prints a
+    table for the model card; a sheet of both beside each other is written there too.
     """
     settings = EvaluationSettings()
     checkpoint = load_style_checkpoint(data.checkpoint)
@@ -102,9 +106,23 @@ def calibrate(data: CalibrationData) -> str:
         len(photographs),
     )
     path = calibration_file(data.checkpoint)
+    sheet(float32, int8, photographs).save(path.with_suffix(".jpg"), quality=90)
     Int8Calibration(sha256(data.checkpoint.read_bytes()), ranges, quality).save(path)
     quality.check()
-    return f"{path}: pixels differ by {mean:.2f} levels of 255 on average, {largest:.0f} at most"
+    return int8_table(quality)
+
+
+def sheet(
+    float32: StyleGraph, int8: StyleGraph, photographs: Sequence[HeldOut], styles: int = 4
+) -> Image.Image:
+    """A row for each of some styles: a photograph, and its paintings in float32 and in 8 bits."""
+    shown = float32.styles[:: max(len(float32.styles) // styles, 1)][:styles]
+    rows = list(zip(itertools.cycle(photographs), shown, strict=False))
+    columns = [Column("photograph", [Image.fromarray(each.pixels) for each, _ in rows])]
+    for heading, network in (("float32", float32), ("8 bits", int8)):
+        painted = [Image.fromarray(network.paint(each.pixels, style)) for each, style in rows]
+        columns.append(Column(heading, painted))
+    return contact_sheet(columns)
 
 
 def _batches(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from atelier_export.reports.markdown import plural, table
+from atelier_export.style.int8 import GATED, Int8Quality
 
 
 def evaluation_tables(result: dict[str, Any]) -> dict[str, str]:
@@ -12,6 +13,24 @@ def evaluation_tables(result: dict[str, Any]) -> dict[str, str]:
     if result["iterations_to_match"]:
         tables["iterations_to_match"] = _iterations_to_match(result)
     return tables
+
+
+def int8_table(quality: Int8Quality) -> str:
+    """What 8 bits change, with a caption."""
+    rows = [
+        [style, *(f"{quality.change(style, measure):+.2%}" for measure in GATED),
+         f"{quality.float32[style]['noise']:.2f}", f"{quality.int8[style]['noise']:.2f}"]
+        for style in quality.float32
+    ]  # fmt: skip
+    return (
+        f"Changes from float32 to 8 bits over {plural(quality.photographs, 'held-out photograph')} "
+        f"of 256×256 pixels, and the differences under noise. Pixels differ by "
+        f"{quality.mean_difference:.2f} levels of 255 on average, "
+        f"{quality.largest_difference:.0f} at most.\n\n"
+        + table(
+            ["style", "content", "style distance", "moved", "noise, float32", "noise, 8 bits"], rows
+        )
+    )
 
 
 def _distances(result: dict[str, Any]) -> str:

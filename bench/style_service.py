@@ -34,9 +34,9 @@ def photograph(side: int) -> np.ndarray:
 
 
 def newest_model() -> Path:
-    """The style network as it is served."""
+    """The style network as it is served on a CPU."""
     versions = [path for path in (REPOSITORY / "style").iterdir() if path.name.isdigit()]
-    return max(versions, key=lambda path: int(path.name)) / "model.onnx"
+    return max(versions, key=lambda path: int(path.name)) / "model.int8.onnx"
 
 
 class InProcess:

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import tarfile
 
+import fsspec
 import grpc
 import pytest
+from pyarrow import parquet
 
 from atelier._cli.root import run
 
@@ -138,7 +140,6 @@ def test_a_tar(bulk, photos, tmp_path, picture):
 
 
 def test_urls(bulk, photos, tmp_path, monkeypatch):
-    fsspec = pytest.importorskip("fsspec", reason="needs the extra bulk")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     files = fsspec.filesystem("memory")
     files.store.clear()
@@ -181,7 +182,6 @@ def test_tables(bulk, server, photos, tmp_path):
 
 
 def test_parquet(bulk, server, photos, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra bulk")
     server.classes = {
         "probabilities": [b"0.75:4:ukiyo_e"],
         "era_probabilities": [b"0.5:0:classical"],

@@ -72,7 +72,9 @@ def _option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
     "--encoding", "Of images that are sent as files.",
     type=click.Choice(["jpeg", "png", "webp"]), default="jpeg",
 )  # fmt: skip
-@_option("--seed", "Another one draws other requests.", type=click.IntRange(0), default=0)
+@_option(
+    "--seed", "Another one draws other requests and arrivals.", type=click.IntRange(0), default=0
+)
 @_option(
     "-o", "Where to write NAME.json.", default="loadtest", metavar="NAME",
     type=click.Path(path_type=Path),

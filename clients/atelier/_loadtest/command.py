@@ -1,7 +1,6 @@
 """What `atelier loadtest` does: from its options to a report."""
 
 import asyncio
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from atelier._channel import target_of
 from atelier._client import Client
+from atelier._errors import AtelierError
 from atelier._loadtest import profile
 from atelier._loadtest.environment import environment
 from atelier._loadtest.measure import Window, closed_drive, measure, open_drive
@@ -38,7 +38,7 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
         report = asyncio.run(_run(options, requests, segments))
         try:
             found = split(before, counters(client))
-        except ConnectionError:
+        except AtelierError:
             # It died meanwhile, which the failures say; what was measured is still to be written.
             found = {}
     settings = {name: value for name, value in options.items() if name not in ("o", "url")}
@@ -80,7 +80,7 @@ def _planned(options: Mapping[str, Any], segments: list[profile.Segment]) -> pro
         return profile.trace(options["trace"])
     warm = [profile.Segment(options["warmup"], segments[0].first, segments[0].first)]
     whole = [*(warm if options["warmup"] else []), *segments]
-    random = np.random.default_rng((options["seed"], time.time_ns()))
+    random = np.random.default_rng(options["seed"])
     return profile.moments(whole, options["arrivals"], random)
 
 

@@ -2,10 +2,10 @@
 
     python bench/generator_designs.py --paintings PAINTINGS.tar --vgg VGG.safetensors -o designs
 
-Each is trained for as many CPU seconds, or `--steps` steps if these are less, and then measured as
-the published generator is, with all images at 64×64. Prints a Markdown table, and writes
-designs.json and, for each design, a sheet of samples to the output folder. Killed at any moment,
-the same command goes on.
+Each is trained for as many steps as some CPU seconds are estimated to allow, or `--steps` if these
+are less, and then measured as the published generator is, with all images at 64×64. Prints a
+Markdown table, and writes designs.json and, for each design, a sheet of samples to the output
+folder. Killed at any moment, the same command goes on.
 """
 
 import argparse

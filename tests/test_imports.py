@@ -8,13 +8,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = {"atelier", "atelier_serving", "atelier_onnxruntime", "atelier_supervisor", "atelier_export"}
+OURS = {
+    "atelier",
+    "atelier_serving",
+    "atelier_onnxruntime",
+    "atelier_supervisor",
+    "atelier_tuning",
+    "atelier_export",
+}
 PACKAGES = {
     "clients/atelier": OURS - {"atelier"} | {"torch", "onnx", "onnxruntime", "pytriton"},
     "serving/atelier_serving": OURS - {"atelier_serving", "atelier_supervisor"}
     | {"torch", "onnx", "tritonclient"},
     "serving/atelier_onnxruntime": OURS - {"atelier_onnxruntime"}
     | {"torch", "onnx", "tritonclient"},
+    "serving/atelier_tuning": OURS - {"atelier_tuning", "atelier_serving"} | {"torch", "onnx"},
     "export/atelier_export": OURS - {"atelier_export"} | {"tritonclient", "pytriton"},
 }
 STOCK_CONTAINER = {"numpy", "PIL", "triton_python_backend_utils", *sys.stdlib_module_names}

@@ -56,7 +56,9 @@ class Call(ABC, Generic[Response]):
 
 @dataclass(frozen=True)
 class InferBytes(Call[dict[str, list[bytes]]]):
-    """Asks for the elements of BYTES outputs, given BYTES[1] inputs; a batch of one.
+    """Asks for bytes, given BYTES[1] inputs; a batch of one.
+
+    The elements of a BYTES output come one by one; an output of UINT8 is one element.
 
     Attributes:
         inputs: The content of each input.
@@ -88,7 +90,10 @@ class InferBytes(Call[dict[str, list[bytes]]]):
         """See `Call`."""
         message = parsed(messages.ModelInferResponse, response)
         tensors = zip(message.outputs, message.raw_output_contents, strict=False)
-        contents = {tensor.name: bytes_elements(raw) for tensor, raw in tensors}
+        contents = {
+            tensor.name: [raw] if tensor.datatype == "UINT8" and raw else bytes_elements(raw)
+            for tensor, raw in tensors
+        }
         for name in self.outputs:
             if not contents.get(name):
                 raise ServerFailed(

@@ -171,10 +171,11 @@ def _painted(
 def _generating(
     count: int, inputs: Inputs, parameters: Parameters
 ) -> Conversation[list[Image.Image]]:
-    images = Expected("BYTES", (count, 1))
+    files = {"images": Expected("UINT8", (count, -1)), "lengths": Expected("INT32", (count, 1))}
     options = {**parameters, "format": LOSSLESS}
-    response: Tensors = yield InferTensors(GENERATE, inputs, {"images": images}, parameters=options)
-    return [decoded_image(data) for data in response.outputs["images"][:, 0]]
+    response: Tensors = yield InferTensors(GENERATE, inputs, files, parameters=options)
+    rows = zip(response.outputs["images"], response.outputs["lengths"].flat, strict=True)
+    return [decoded_image(row[:length].tobytes()) for row, length in rows]
 
 
 def _drawing(

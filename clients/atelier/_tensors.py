@@ -15,6 +15,7 @@ from atelier._errors import ServerFailed
 _BYTES = np.dtype(object)
 DTYPES: dict[str, np.dtype[Any]] = {
     "UINT8": np.dtype(np.uint8),
+    "INT32": np.dtype("<i4"),
     "INT64": np.dtype("<i8"),
     "FP32": np.dtype("<f4"),
     "BYTES": _BYTES,
@@ -23,10 +24,18 @@ DATATYPES = {dtype: datatype for datatype, dtype in DTYPES.items()}
 
 
 class Expected(NamedTuple):
-    """What an output has to be: Triton's name of its type, and its whole shape."""
+    """What an output has to be: Triton's name of its type, and its whole shape; -1 is any size."""
 
     datatype: str
     shape: tuple[int, ...]
+
+    def fits(self, datatype: str, shape: tuple[int, ...]) -> bool:
+        """Whether an output is what it has to be."""
+        return (
+            datatype == self.datatype
+            and len(shape) == len(self.shape)
+            and all(wanted in (-1, size) for wanted, size in zip(self.shape, shape, strict=True))
+        )
 
 
 @dataclass(frozen=True)
@@ -73,14 +82,14 @@ class InferTensors(Call[Tensors]):
         """See `Call`."""
         message = parsed(messages.ModelInferResponse, response)
         found = {
-            tensor.name: (Expected(tensor.datatype, tuple(tensor.shape)), raw)
+            tensor.name: (tensor.datatype, tuple(tensor.shape), raw)
             for tensor, raw in zip(message.outputs, message.raw_output_contents, strict=False)
         }
         tensors = {}
         for name, expected in self.outputs.items():
-            described, raw = found.get(name, (None, b""))
-            tensor = _tensor(expected, raw)
-            if described != expected or tensor is None:
+            datatype, shape, raw = found.get(name, ("", (), b""))
+            tensor = _tensor(datatype, shape, raw) if expected.fits(datatype, shape) else None
+            if tensor is None:
                 raise ServerFailed(
                     f"{self.model} answered without a whole {name!r} of {expected.datatype} "
                     f"{list(expected.shape)}",
@@ -95,15 +104,15 @@ def raw_tensor(tensor: npt.NDArray[Any]) -> bytes:
     return bytes_tensor(tensor.flat) if tensor.dtype == _BYTES else tensor.tobytes()
 
 
-def _tensor(expected: Expected, raw: bytes) -> npt.NDArray[Any] | None:
+def _tensor(datatype: str, shape: tuple[int, ...], raw: bytes) -> npt.NDArray[Any] | None:
     """The tensor, or None where `raw` is not as long as it."""
-    dtype = DTYPES[expected.datatype]
-    size = math.prod(expected.shape)
+    dtype = DTYPES[datatype]
+    size = math.prod(shape)
     if dtype == _BYTES:
         contents = bytes_elements(raw)
         if len(contents) != size:
             return None
-        return np.array(contents, dtype).reshape(expected.shape)
+        return np.array(contents, dtype).reshape(shape)
     if len(raw) != size * dtype.itemsize:
         return None
-    return np.frombuffer(raw, dtype).reshape(expected.shape)
+    return np.frombuffer(raw, dtype).reshape(shape)

@@ -322,9 +322,9 @@ FILE = encoded(np.zeros((SIDE, SIDE, 3), np.uint8))
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ([], r"generate answered without a whole 'images' of BYTES \[2, 1\]"),
-        ([FILE], r"generate answered without a whole 'images' of BYTES \[2, 1\]"),
-        ([FILE] * 3, r"generate answered without a whole 'images' of BYTES \[2, 1\]"),
+        ([], r"generate answered without a whole 'images' of UINT8 \[2, -1\]"),
+        ([FILE], r"generate answered without a whole 'images' of UINT8 \[2, -1\]"),
+        ([FILE] * 3, r"generate answered without a whole 'images' of UINT8 \[2, -1\]"),
         ([FILE, b"no image"], "the server's answer is not an image"),
         ([FILE, FILE[:45]], "the server's answer is not an image"),
     ],

@@ -74,8 +74,9 @@ def test_the_configuration_names_the_styles(ask):
 def test_images_are_generated(ask):
     def answer(request):
         assert request.inputs["movement"] == [b"ukiyo_e"]
-        files = [[png("red")] for _ in range(request.parameters["count"])]
-        return {"images": np.array(files, object)}
+        file, count = png("red"), request.parameters["count"]
+        images = np.tile(np.frombuffer(file, np.uint8), (count, 1))
+        return {"images": images, "lengths": np.full((count, 1), len(file), np.int32)}
 
     transport = MockTransport(answer, [config("generate")])
     images = ask(transport, "generate", 20, movement="ukiyo_e")

@@ -135,10 +135,12 @@ def encoded(pixels: np.ndarray, encoding: str = "png") -> bytes:
 
 def images_answer(files: Sequence[bytes]) -> messages.ModelInferResponse:
     response = messages.ModelInferResponse(model_name="generate", model_version="1")
-    response.outputs.add(name="images", datatype="BYTES", shape=[len(files), 1])
-    response.raw_output_contents.append(
-        b"".join(struct.pack("<I", len(file)) + file for file in files)
-    )
+    longest = max(map(len, files), default=0)
+    lengths = np.array([len(file) for file in files], "<i4").reshape(-1, 1)
+    response.outputs.add(name="images", datatype="UINT8", shape=[len(files), longest])
+    response.raw_output_contents.append(b"".join(file.ljust(longest, b"\0") for file in files))
+    response.outputs.add(name="lengths", datatype="INT32", shape=lengths.shape)
+    response.raw_output_contents.append(lengths.tobytes())
     return response
 
 

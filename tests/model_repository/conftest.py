@@ -120,7 +120,7 @@ def connected(grpc_url: str) -> Iterator[Stylize]:
             result = client.infer(
                 model, inputs, client_timeout=HANG_SECONDS, parameters=parameters or None
             )
-            return result.as_numpy("stylized").item()
+            return result.as_numpy("stylized")[0].tobytes()
 
         yield call
 

@@ -40,7 +40,7 @@ def test_the_steps_of_the_ensemble_fit_together():
         if step.model_name in PYTHON:
             model = config_of(step.model_name)
             assert set(step.input_map) == {tensor.name for tensor in model.input}
-            assert set(step.output_map) == {tensor.name for tensor in model.output}
+            assert set(step.output_map) <= {tensor.name for tensor in model.output}
     assert {tensor.name for tensor in ensemble.output} <= tensors
 
 
@@ -48,6 +48,14 @@ def test_no_two_steps_run_side_by_side():
     steps = config_of("stylize").ensemble_scheduling.step
     for previous, step in itertools.pairwise(steps):
         assert set(previous.output_map.values()) & set(step.input_map.values())
+
+
+def test_no_output_can_end_the_server():
+    # Triton 2.51 divides by the size of an element, 0 for TYPE_STRING, where a request asks for the
+    # classes of an output.
+    for config in REPOSITORY.glob("*/config.pbtxt"):
+        for output in config_of(config.parent.name).output:
+            assert output.data_type != model_config_pb2.TYPE_STRING, (config, output.name)
 
 
 def test_every_photograph_that_is_decoded_can_be_answered_at_its_size():

@@ -90,9 +90,11 @@ def generate(ask: Ask) -> Callable[..., list[bytes]]:
     """Sends a request for images; gives their files."""
 
     def call(**options: object) -> list[bytes]:
-        images = ask(**options).as_numpy("images")
-        assert images.shape == (len(images), 1)
-        return images[:, 0].tolist()
+        answer = ask(**options)
+        images, lengths = answer.as_numpy("images"), answer.as_numpy("lengths")
+        assert lengths.shape == (len(images), 1)
+        assert not any(row[length:].any() for row, length in zip(images, lengths.flat, strict=True))
+        return [row[:length].tobytes() for row, length in zip(images, lengths.flat, strict=True)]
 
     return call
 

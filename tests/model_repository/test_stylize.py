@@ -126,19 +126,29 @@ def for_encode(*images: dict[str, object]) -> list[grpc.InferInput]:
     """The inputs of `encode` for a batch of images that are answered as they are, but for what
     each one gives beside its pixels.
     """
-    defaults = {"original": np.empty((0, 0, 3)), "profile": b"", "format": b"png", "quality": 0}
+    defaults = {"original": np.empty((0, 0, 3)), "profile": b"", "format": b"png", "quality": [0]}
     rows = [{**defaults, "size": image["pixels"].shape[:2], **image} for image in images]
     types = {"pixels": "UINT8", "original": "UINT8", "size": "INT32", "quality": "INT32"}
-    types |= {"profile": "BYTES", "format": "BYTES"}
+    rows = [
+        {name: list(value) if isinstance(value, bytes) else value for name, value in row.items()}
+        for row in rows
+    ]
+    types |= {"profile": "UINT8", "format": "UINT8"}
     return [
         tensor(
             name,
             [row[name] for row in rows],
             datatype,
-            [len(rows), *(np.shape(rows[0][name]) or [1])],
+            [len(rows), *np.shape(rows[0][name])],
         )
         for name, datatype in types.items()
     ]
+
+
+def files(answer: grpc.InferResult) -> list[bytes]:
+    """The files of `encode`, without what they are filled up with."""
+    rows = zip(answer.as_numpy("encoded"), answer.as_numpy("length").flat, strict=True)
+    return [row[:length].tobytes() for row, length in rows]
 
 
 def test_steps_serve_alone(server, encoded, photo):
@@ -152,46 +162,64 @@ def test_steps_serve_alone(server, encoded, photo):
         assert (decoded.as_numpy("pixels")[0] == picture).all()
         assert decoded.as_numpy("original").shape == (1, 0, 0, 3)
         assert decoded.as_numpy("size").tolist() == [[127, 181]]
-        assert decoded.as_numpy("profile").tolist() == [[b""]]
-        assert decoded.as_numpy("format").tolist() == [[b"png"]]
+        assert decoded.as_numpy("profile").shape == (1, 0)
+        assert decoded.as_numpy("format").tobytes() == b"png"
         assert decoded.as_numpy("quality").tolist() == [[0]]
         options = {"format": "webp", "quality": 70, "keep_colors": True, "longest_side": 100}
         asked = client.infer("decode", [image], parameters=options)
         assert asked.as_numpy("pixels").shape == (1, 70, 100, 3)
         assert (asked.as_numpy("original")[0] == picture).all()
         assert asked.as_numpy("size").tolist() == [[127, 181]]
-        assert asked.as_numpy("format").tolist() == [[b"webp"]]
+        assert asked.as_numpy("format").tobytes() == b"webp"
         assert asked.as_numpy("quality").tolist() == [[70]]
 
-        result = client.infer("encode", for_encode({"pixels": picture})).as_numpy("encoded").item()
-        assert (pixels(result) == picture).all()
+        [file] = files(client.infer("encode", for_encode({"pixels": picture})))
+        assert (pixels(file) == picture).all()
         larger = client.infer("encode", for_encode({"pixels": picture, "size": [254, 362]}))
-        assert opened(larger.as_numpy("encoded").item()).size == (362, 254)
+        assert opened(files(larger)[0]).size == (362, 254)
+
+
+def test_asking_for_the_classes_of_an_output_ends_nothing(server, stylize, encoded, photo):
+    image, style = text("image", encoded(photo, "PNG")), text("style", b"great_wave")
+    asked = {"stylize": ([image, style], ["stylized"]), "decode": ([image], ["format", "profile"])}
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+        for model, (inputs, names) in asked.items():
+            outputs = [grpc.InferRequestedOutput(name, class_count=1) for name in names]
+            client.infer(model, inputs, outputs=outputs)
+    assert opened(stylize(encoded(photo, "PNG"))).size == photo.size
 
 
 def test_encode_takes_paintings_of_one_size_together(server, photo):
     picture = np.asarray(photo)
     images = [
         {"pixels": picture},
-        {"pixels": 255 - picture, "size": [30, 40], "format": b"webp", "quality": 100},
-        {"pixels": picture // 2, "format": b"jpeg", "profile": PROFILE},
+        {"pixels": 255 - picture, "size": [30, 40], "quality": [100]},
+        {"pixels": picture // 2},
     ]
     with grpc.InferenceServerClient(server.grpc_url) as client:
-        together = client.infer("encode", for_encode(*images)).as_numpy("encoded")
-        assert together.shape == (3, 1)
+        answer = client.infer("encode", for_encode(*images))
+        together, rows = files(answer), answer.as_numpy("encoded")
+        assert len({len(file) for file in together}) == 3
+        assert rows.shape == (3, max(map(len, together)))
+        assert [opened(row.tobytes()).size for row in rows] == [(181, 127), (40, 30), (181, 127)]
         for file, image in zip(together, images, strict=True):
-            assert client.infer("encode", for_encode(image)).as_numpy("encoded") == file
-        assert opened(together[1].item()).size == (40, 30)
-        assert opened(together[2].item()).info["icc_profile"] == PROFILE
+            assert files(client.infer("encode", for_encode(image))) == [file]
         with pytest.raises(InferenceServerException, match="quality 101 is not from 1 to 100"):
-            client.infer("encode", for_encode(*images, {"pixels": picture, "quality": 101}))
+            client.infer("encode", for_encode(*images, {"pixels": picture, "quality": [101]}))
+
+
+def test_encode_writes_the_profile(server, photo):
+    image = {"pixels": np.asarray(photo), "format": b"jpeg", "profile": PROFILE}
+    with grpc.InferenceServerClient(server.grpc_url) as client:
+        [file] = files(client.infer("encode", for_encode(image)))
+    assert opened(file).info["icc_profile"] == PROFILE
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"format": b"\xff"}, "cannot be written"),
-        ({"quality": 101}, "quality 101 is not from 1 to 100"),
+        ({"quality": [101]}, "quality 101 is not from 1 to 100"),
         ({"size": [0, 181]}, "size 0, 181 (height, width) is not from 1 to 52428800 pixels"),
         ({"size": [-1, -1]}, "size -1, -1"),
         ({"size": [2**31 - 1, 2**31 - 1]}, "raise parameter 'max_pixels' of the model 'encode'"),
@@ -227,8 +255,8 @@ def test_encode_refuses_a_painting_beyond_its_limit(tmp_path, photo):
     picture = np.asarray(photo)
     larger = np.asarray(photo.resize((181, 128)))
     with serve(tmp_path) as client:
-        result = client.infer("encode", for_encode({"pixels": picture})).as_numpy("encoded").item()
-        assert (pixels(result) == picture).all()
+        [file] = files(client.infer("encode", for_encode({"pixels": picture})))
+        assert (pixels(file) == picture).all()
         with pytest.raises(InferenceServerException) as caught:
             client.infer("encode", for_encode({"pixels": larger, "size": [127, 181]}))
         assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"

@@ -99,7 +99,7 @@ def test_what_triton_itself_reads_is_no_option(server, encoded, photo):
             timeout=60_000_000,
             headers={"x-request-id": "a1"},
         )
-    assert answer.as_numpy("stylized").shape == (1, 1)
+    assert answer.as_numpy("stylized").ndim == 2
 
 
 def test_requests_that_ask_for_different_things_share_a_batch(server, stylize, encoded, photo):

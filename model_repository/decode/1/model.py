@@ -64,15 +64,15 @@ class TritonPythonModel:
                 pb_utils.Tensor("pixels", photograph.pixels[np.newaxis]),
                 pb_utils.Tensor("original", photograph.original[np.newaxis]),
                 pb_utils.Tensor("size", np.array([size], dtype=np.int32)),
-                pb_utils.Tensor("profile", _text(photograph.profile)),
-                pb_utils.Tensor("format", _text(format_name.encode())),
+                pb_utils.Tensor("profile", _bytes(photograph.profile)),
+                pb_utils.Tensor("format", _bytes(format_name.encode())),
                 pb_utils.Tensor("quality", np.array([[options.quality]], dtype=np.int32)),
             ]
         )
 
 
-def _text(value: bytes) -> npt.NDArray[np.object_]:
-    return np.array([[value]], dtype=np.object_)
+def _bytes(value: bytes) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(value, np.uint8)[np.newaxis]
 
 
 def _failure(message: str, code: int) -> Any:

@@ -14,7 +14,7 @@ _INPUTS = ("pixels", "original", "size", "profile", "format", "quality")
 
 
 class TritonPythonModel:
-    """Paintings and what they take back from the photographs -> `encoded` BYTES[1] each."""
+    """Paintings and what they take back from the photographs -> `encoded` UINT8[n] each."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the defaults from the configuration; a missing or unusable one fails the load."""
@@ -38,14 +38,17 @@ class TritonPythonModel:
     def _answer(self, request: Any) -> Any:
         try:
             batch = zip(*(_array(request, name) for name in _INPUTS), strict=True)
-            files = [[self._file(*image)] for image in batch]
+            files = [self._file(*image) for image in batch]
         except EncodeError as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             pb_utils.Logger.log_error(f"encode: {error!r}")
             return _failure(f"encode failed: {error!r}", pb_utils.TritonError.INTERNAL)
         return pb_utils.InferenceResponse(
-            [pb_utils.Tensor("encoded", np.array(files, dtype=np.object_))]
+            [
+                pb_utils.Tensor("encoded", _filled_up(files)),
+                pb_utils.Tensor("length", np.array([[len(file)] for file in files], np.int32)),
+            ]
         )
 
     def _file(
@@ -53,8 +56,8 @@ class TritonPythonModel:
         painting: npt.NDArray[np.uint8],
         original: npt.NDArray[np.uint8],
         size: npt.NDArray[np.int32],
-        profile: npt.NDArray[np.object_],
-        format_name: npt.NDArray[np.object_],
+        profile: npt.NDArray[np.uint8],
+        format_name: npt.NDArray[np.uint8],
         quality: npt.NDArray[np.int32],
     ) -> bytes:
         """One image of a batch, encoded; takes its rows of the tensors."""
@@ -66,10 +69,10 @@ class TritonPythonModel:
             picture = resized(painting, height, width)
         return encode(
             picture,
-            format_name.item().decode(errors="replace"),
+            format_name.tobytes().decode(errors="replace"),
             quality.item(),
             self._defaults,
-            profile.item(),
+            profile.tobytes(),
         )
 
     def _check(
@@ -98,6 +101,14 @@ class TritonPythonModel:
                 f"original has {original.shape[0]} x {original.shape[1]} pixels (height x width), "
                 f"which is not the size {height}, {width}"
             )
+
+
+def _filled_up(files: list[bytes]) -> npt.NDArray[np.uint8]:
+    """The files as rows, with zeros to the length of the longest."""
+    length = max(map(len, files))
+    return np.frombuffer(b"".join(file.ljust(length, b"\0") for file in files), np.uint8).reshape(
+        len(files), length
+    )
 
 
 def _array(request: Any, name: str) -> npt.NDArray[Any]:

@@ -2,13 +2,18 @@
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes `data` to `path`. Who looks meanwhile sees the old file or the new, never a part."""
+    """Writes `data` to `path`. Who looks meanwhile sees the old file or the new, never a part.
+
+    Raises:
+        OSError: It cannot be written; `filename` is `path`.
+    """
     if path.exists() and not path.is_file():
         # A device or a pipe: a file put in its place would not be what was asked for.
         path.write_bytes(data)
@@ -19,12 +24,40 @@ def write_whole(path: Path, data: bytes) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path`, for a file that takes its place at the end of the block."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    """Yields a path beside `path`, for a file that takes its place at the end of the block.
+
+    A link is followed, and the file that it leads to replaced. Permissions and, where this process
+    may give them away, owner and group stay as they were.
+
+    Raises:
+        OSError: It cannot be written; `filename` is `path`.
+    """
+    before = _status(path)
+    place = Path(os.path.realpath(path))
+    # Its length has nothing to do with that of `path`, which may be the longest there can be.
+    partial = place.with_name(f".{secrets.token_hex(8)}.partial")
     try:
         yield partial
         with partial.open("rb") as file:
+            if before:
+                with suppress(PermissionError):
+                    os.chown(file.fileno(), before.st_uid, before.st_gid)
+                with suppress(PermissionError):  # On a file system without them.
+                    os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
             os.fsync(file.fileno())
-        partial.replace(path)
+        partial.replace(place)
+    except OSError as error:
+        # Nobody knows the partial file, and a full disk names no file at all.
+        if error.errno and error.filename in (None, str(partial)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """What `path` leads to, or None where that is still to be made."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None

@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 from atelier import AtelierError, DeadlineExceeded, _extras
-from atelier._atomic_write import write_whole
 from atelier._cli import root
 from atelier._cli.root import run
 
@@ -285,33 +284,6 @@ def test_the_smallest_extra_is_told():
 
 def test_a_module_that_no_extra_brings():
     assert "'somewhere_else'" in _extras.advice_for("somewhere_else")
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "painting.png"
-    path.write_bytes(b"old")
-
-    def fail(descriptor: int) -> None:
-        raise OSError("disk full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fail)
-        with pytest.raises(OSError, match="disk full"):
-            write_whole(path, b"new")
-    assert path.read_bytes() == b"old"
-    write_whole(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_pipe_is_written_not_replaced(tmp_path):
-    path = tmp_path / "pipe"
-    os.mkfifo(path)
-    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    write_whole(path, b"through")
-    assert os.read(reader, 100) == b"through"
-    os.close(reader)
-    assert path.is_fifo()
 
 
 def test_the_name_on_pypi_is_the_projects():

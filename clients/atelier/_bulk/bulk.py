@@ -124,8 +124,9 @@ class Bulk:
         requests = Requests(GradientLimit(MAX_IN_FLIGHT), Patience(self.patience))
         self.on_start(requests)
         run = Run(
-            self.art, self.task, digest, sink, ledger, requests, errors, self.tally, self.stopping
-        )
+            self.art._for_bulk(), self.task, digest, sink, ledger, requests, errors, self.tally,
+            self.stopping,
+        )  # fmt: skip
         counting = asyncio.create_task(asyncio.to_thread(self._count))
         try:
             await run.over(self.inputs.each())
@@ -138,10 +139,6 @@ class Bulk:
             text = json.dumps(asdict(summary), indent=2) + "\n"
             write_whole(errors.path.with_name("summary.json"), text.encode())
         return summary
-
-    async def unfinished(self) -> tuple[int, int]:
-        """Counts what a run would compute and what it would skip, and writes nothing."""
-        raise NotImplementedError
 
     async def dry_run(self) -> Tally:
         """Counts what `run` would compute and what it would skip; no output is written.

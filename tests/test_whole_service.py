@@ -92,7 +92,7 @@ def test_the_plain_protocol_of_the_readme(server, photo):
     messages = [json_format.ParseDict(each, service_pb2.ModelInferRequest()) for each in asked]
     with grpc.insecure_channel(server.grpc_url) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        plain, png = (stub.ModelInfer(each).raw_output_contents[0][4:] for each in messages)
+        plain, png = (stub.ModelInfer(each).raw_output_contents[0] for each in messages)
     with Client(server.grpc_url) as art:
         assert plain == art.stylize_encoded(photo, "great_wave")
         assert png == art.stylize_encoded(photo, "great_wave", format="png")

@@ -39,6 +39,9 @@ def statistics() -> Conversation[dict[str, ModelStatistics]]:
 
 
 def steps(model: str) -> Conversation[list[str]]:
-    """Asks for the models that an ensemble is made of, in the order of its steps."""
+    """Asks for the models that a model calls: the steps of an ensemble, or what it names itself."""
     config = yield ModelConfig(model)
-    return [step.model_name for step in config.ensemble_scheduling.step]
+    if config.HasField("ensemble_scheduling"):
+        return [step.model_name for step in config.ensemble_scheduling.step]
+    named = config.parameters["calls"].string_value if "calls" in config.parameters else ""
+    return [name.strip() for name in named.split(",") if name.strip()]

@@ -1,17 +1,16 @@
 """Taking what is new in the model repositories while the server runs.
 
 Triton 2.51 loads a new version beside the old one, which serves until the new one is ready. The
-ensembles that the model is a step of stay open meanwhile: ten clients at once had none of 28,000
-requests refused while `style` and `style_weights` were loaded 25 times each. Two things it does not
-do well, so that they are kept from it:
+ensembles that the model is a step of stay open meanwhile. Two things it does not do well, so that
+they are kept from it:
 
 - If the new version does not fit an ensemble, Triton takes the ensemble out of service. And a load
   that fails may keep Triton from ending later. So what lies in the repositories is first tried out:
   a second server starts with it and takes no requests. If it does not start, or if a model's inputs
-  or outputs have become others than those that an ensemble is served with, nothing is changed.
+  or outputs have become others than those that it is called with, nothing is changed.
 - Several models do not change in one moment. For a second or so, new versions of some serve beside
   old ones of others, so each version has to understand its neighbours' version before. That is why
-  the styles of `style` and `style_weights` are only ever appended.
+  the styles of `style` and `stylize` are only ever appended.
 """
 
 import time
@@ -23,7 +22,7 @@ from typing import Any
 from atelier_serving import repositories
 from atelier_serving.errors import ReloadError, StartError
 from atelier_serving.repositories import Contents
-from atelier_supervisor.model_control import FAILURES, ModelControl
+from atelier_supervisor.model_control import FAILURES, ModelControl, calls
 
 RELOADED_AT = "reloaded_at"
 """The parameter that is added to a configuration to have a model loaded. Triton 2.51 does nothing
@@ -113,10 +112,10 @@ class Reloader:
         _check_steps(old, new)
         changed = [model for model in new if model not in old or self._differs(model, found)]
         removed = sorted(old.keys() - new.keys())
-        # Ensembles come behind the models that they are made of, and go before them.
-        for model in sorted(changed, key=lambda model: (_is_ensemble(new[model]), model)):
+        # Models come behind those that they call, and go before them.
+        for model in sorted(changed, key=lambda model: (bool(calls(new[model])), model)):
             self._load(model, new[model] if found is not None else None)
-        for model in sorted(removed, key=lambda model: not _is_ensemble(old[model])):
+        for model in sorted(removed, key=lambda model: not calls(old[model])):
             self._check_running()
             self._control.unload(model)
         served = self._control.served()
@@ -145,20 +144,15 @@ def _configs(control: ModelControl) -> dict[str, Config]:
 
 
 def _check_steps(old: Mapping[str, Config], new: Mapping[str, Config]) -> None:
-    """Refuses other inputs and outputs of a model that ensembles are made of."""
+    """Refuses other inputs and outputs of a model that others call."""
     both = old.keys() & new.keys()
-    for ensemble in filter(lambda model: _is_ensemble(old[model]), both):
-        for step in old[ensemble]["ensemble_scheduling"]["step"]:
-            model = step["model_name"]
+    for caller in both:
+        for model in calls(old[caller]):
             if model in both and _tensors(old[model]) != _tensors(new[model]):
                 raise ReloadError(
                     f"nothing was changed: model '{model}' has other inputs or outputs than those "
-                    f"that '{ensemble}' is served with; restart the server to take it"
+                    f"that '{caller}' is served with; restart the server to take it"
                 )
-
-
-def _is_ensemble(config: Config) -> bool:
-    return "ensemble_scheduling" in config
 
 
 def _tensors(config: Config) -> Any:

@@ -1,17 +1,17 @@
-"""Ensembles finish the requests that they have accepted, before Triton ends."""
+"""Models that call others finish the requests that they have accepted, before Triton ends."""
 
 import contextlib
 import http.client
 
-from atelier_supervisor.model_control import ModelControl
+from atelier_supervisor.model_control import ModelControl, calls
 
 
 class Drain:
-    """Lets ensembles finish the requests that they have accepted.
+    """Lets models that call others finish the requests that they have accepted.
 
     Once it is told to end, Triton gives nothing more to any model, also not what an ensemble has
-    still to send to its next step; such a request fails. So ensembles are unloaded first: they
-    refuse new requests, finish theirs, and are gone.
+    still to send to its next step, or the code of a model to another; such a request fails. So they
+    are unloaded first: they refuse new requests, finish theirs, and are gone.
     """
 
     def __init__(self, control: ModelControl) -> None:
@@ -19,10 +19,10 @@ class Drain:
         self._control = control
 
     def begin(self) -> None:
-        """Has the ensembles refuse new requests; does nothing where Triton does not answer."""
+        """Has them refuse new requests; does nothing where Triton does not answer."""
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
             for model in self._control.served():
-                if self._control.config(model)["platform"] == "ensemble":
+                if calls(self._control.config(model)):
                     self._control.unload(model)
 
     def is_over(self) -> bool:

@@ -16,6 +16,18 @@ FAILURES = (RefusedError, OSError, http.client.HTTPException)
 """Why Triton did not do what it was asked to: it refused, or did not answer."""
 
 
+def calls(config: dict[str, Any]) -> list[str]:
+    """The models that a model's requests go on to.
+
+    Those are the steps of an ensemble, or what the parameter `calls` of a configuration names,
+    with commas between several: the code of a model may call others.
+    """
+    if "ensemble_scheduling" in config:
+        return [step["model_name"] for step in config["ensemble_scheduling"]["step"]]
+    named = config.get("parameters", {}).get("calls", {}).get("string_value", "")
+    return [name.strip() for name in named.split(",") if name.strip()]
+
+
 class ModelControl:
     """Triton's model control over HTTP, which takes the key.
 

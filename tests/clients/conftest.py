@@ -22,7 +22,7 @@ from fakes.generator import MODELS as GENERATOR_MODELS
 from fakes.generator import Generator, RefusedError
 from fakes.waiting import HANG_SECONDS
 
-STEPS = ("decode", "style_weights", "style", "encode")
+COUNTED = ("stylize", "style")
 
 
 class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
@@ -108,7 +108,7 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
                 return self.generator.answer(request)
             except RefusedError as error:
                 context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        self.counts.update(STEPS)
+        self.counts.update(COUNTED)
         # Looking a parameter up would make it.
         named = "format" in request.parameters
         encoding = request.parameters["format"].string_param if named else "jpeg"
@@ -144,8 +144,7 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             self.generator.describe(response.config)
             return response
         if request.name == "stylize":
-            for step in STEPS:
-                response.config.ensemble_scheduling.step.add(model_name=step)
+            response.config.parameters["calls"].string_value = "style"
         elif self.style_names is not None:
             response.config.parameters["styles"].string_value = self.style_names
         return response
@@ -155,12 +154,12 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     def ModelStatistics(self, request, context):  # noqa: N802
         response = messages.ModelStatisticsResponse()
-        for step in STEPS:
-            statistics = response.model_stats.add(name=step).inference_stats
-            count = self.counts[step]
+        for model in COUNTED:
+            statistics = response.model_stats.add(name=model).inference_stats
+            count = self.counts[model]
             statistics.success.count = count
             statistics.queue.ns = count * 1_000_000
-            statistics.compute_infer.ns = count * (5_000_000 if step == "style" else 2_000_000)
+            statistics.compute_infer.ns = count * (5_000_000 if model == "style" else 9_000_000)
         return response
 
     def ModelReady(self, request, context):  # noqa: N802

@@ -21,7 +21,7 @@ from PIL import Image, ImageCms
 from atelier import AsyncClient, Client, DeadlineExceeded, InvalidRequest, Unreachable
 from atelier._cli.root import run
 from atelier_serving import ReloadError, TritonServer
-from fakes.style_network import IN_TWO_STYLES, write_style, write_style_weights
+from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
 from fakes.waiting import until
 
 COMPLETE = "--disable-auto-complete-config"
@@ -44,14 +44,12 @@ class TritonPythonModel(TritonPythonModel):
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The served models with the stand-in network, and an `encode` that can be held."""
+    """The served models with the stand-in network, and a `stylize` that can be held."""
     path = tmp_path_factory.mktemp("model_repository")
-    for model in ("decode", "encode", "stylize"):
-        shutil.copytree(REPOSITORY / model, path / model)
-    with (path / "encode/1/model.py").open("a") as code:
-        code.write(HOLD)
     write_style(path, IN_TWO_STYLES)
-    write_style_weights(path, IN_TWO_STYLES)
+    write_stylize(path, IN_TWO_STYLES)
+    with (path / "stylize/1/model.py").open("a") as code:
+        code.write(HOLD)
     return path
 
 
@@ -69,7 +67,7 @@ def url(triton: TritonServer) -> str:
 @pytest.fixture
 def held(repository: Path) -> Iterator[None]:
     """The server finishes no painting until the test ends."""
-    file = repository / "encode/1/held"
+    file = repository / "stylize/1/held"
     file.touch()
     yield
     file.unlink()
@@ -229,16 +227,14 @@ def test_no_request_fails_while_a_version_of_style_is_taken_or_refused(
         try:
             until(lambda: all(counts) or any(client.done() for client in clients))
             write_style(models, IN_THREE_STYLES, output=output, version=2)
-            write_style_weights(models, IN_THREE_STYLES)
+            write_stylize(models, IN_THREE_STYLES)
             if output == "stylized":
-                assert str(server.reload()) == "reloaded: style version 2, style_weights version 1"
+                assert str(server.reload()) == "reloaded: style version 2, stylize version 1"
                 assert art.styles() == list(IN_THREE_STYLES)
                 dark = np.asarray(art.stylize(pixels, "dark"))
                 np.testing.assert_array_equal(dark, np.round(pixels / 2).astype(np.uint8))
             else:
-                with pytest.raises(
-                    ReloadError, match="non-existing output stylized in model style"
-                ):
+                with pytest.raises(ReloadError, match="model 'style' has other inputs or outputs"):
                     server.reload()
                 assert art.styles() == list(IN_TWO_STYLES)
         finally:
@@ -248,7 +244,7 @@ def test_no_request_fails_while_a_version_of_style_is_taken_or_refused(
 
 
 def test_a_model_that_is_not_there_is_never_ready(repository, tmp_path, long_pauses):
-    shutil.copytree(repository / "encode", tmp_path / "encode")
+    shutil.copytree(REPOSITORY / "encode", tmp_path / "encode")
     with TritonServer(tmp_path, options=[COMPLETE]) as server, Client(server.grpc_url) as art:
         with pytest.raises(Unreachable, match="model 'stylize' is not ready yet"):
             art.wait_ready(600)

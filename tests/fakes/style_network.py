@@ -109,10 +109,32 @@ def write_style(
     (folder.parent / "config.pbtxt").write_text(config)
 
 
-def write_style_weights(repository: Path, styles: Iterable[str]) -> None:
-    """Copies `style_weights` into a repository, with other names, as the export writes them."""
-    template = ROOT / "export" / "atelier_export" / "style" / "style_weights.pbtxt"
-    folder = repository / "style_weights"
-    shutil.copytree(ROOT / "model_repository" / "style_weights", folder, dirs_exist_ok=True)
+def write_stylize(
+    repository: Path,
+    styles: Iterable[str],
+    *,
+    name: str = "stylize",
+    network: str = "style",
+    instances: int = 3,
+) -> None:
+    """Copies `stylize` into a repository, with other names, as the export writes them.
+
+    Args:
+        repository: A folder.
+        styles: The names of the styles.
+        name: Name of the model.
+        network: Name of the model that paints.
+        instances: How many requests it works at.
+    """
+    template = ROOT / "export" / "atelier_export" / "style" / "stylize.pbtxt"
+    folder = repository / name
+    shutil.copytree(ROOT / "model_repository" / "stylize", folder, dirs_exist_ok=True)
     config = string.Template(template.read_text()).substitute(names=",".join(styles))
+    for old, new in (
+        ('name: "stylize"', f'name: "{name}"'),
+        ('string_value: "style"', f'string_value: "{network}"'),
+        ("count: 3", f"count: {instances}"),
+    ):
+        assert config.count(old) == 1
+        config = config.replace(old, new)
     (folder / "config.pbtxt").write_text(config)

@@ -2,8 +2,11 @@
 
 import importlib
 import io
+import re
+import shutil
 import struct
 import sys
+import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,13 +19,13 @@ from skimage import data
 from tritonclient import grpc
 
 from atelier_serving import TritonServer
-from fakes.style_network import write_style, write_style_weights
+from fakes.style_network import write_style, write_stylize
 from fakes.waiting import HANG_SECONDS
 
 MODELS = Path(__file__).parents[2] / "model_repository"
 LATENTS = Path(__file__).parents[2] / "export" / "atelier_export" / "generator" / "latents"
 """The version's folder of the model `latents`, as the export publishes it."""
-OURS = ("decode", "style_weights", "encode", "stylize")
+OURS = ("decode", "encode", "stylize")
 
 
 def import_modules(version: Path) -> None:
@@ -66,24 +69,17 @@ def write_batched(path: Path) -> None:
     """
     # No batch may be larger: the rest of one that took more would wait for others that never come.
     write_style(path, STYLES, name="style_batched", batching=WHOLE_BATCHES, max_batch=BATCH)
-    config = (MODELS / "stylize" / "config.pbtxt").read_text()
-    assert 'name: "stylize"\n' in config
-    assert 'model_name: "style"\n' in config
-    config = config.replace('name: "stylize"\n', 'name: "stylize_batched"\n')
-    config = config.replace('model_name: "style"\n', 'model_name: "style_batched"\n')
-    (path / "stylize_batched" / "1").mkdir(parents=True)
-    (path / "stylize_batched" / "config.pbtxt").write_text(config)
+    write_stylize(path, STYLES, name="stylize_batched", network="style_batched", instances=BATCH)
 
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image path as it stands in the repository, around the model of `write_style`."""
     path = tmp_path_factory.mktemp("repository")
-    for name in OURS:
-        if name != "style_weights":
-            (path / name).symlink_to(MODELS / name)
+    for name in ("decode", "encode"):
+        (path / name).symlink_to(MODELS / name)
     write_style(path, STYLES)
-    write_style_weights(path, STYLES)
+    write_stylize(path, STYLES)
     write_batched(path)
     return path
 
@@ -172,3 +168,48 @@ def png_with() -> Callable[..., bytes]:
         return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
     return build
+
+
+GATED_NEGATIVE = """
+import time
+from pathlib import Path
+
+import triton_python_backend_utils as pb_utils
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        responses = []
+        for request in requests:
+            while not Path(__file__).with_name("open").exists():
+                time.sleep(0.005)
+            image = pb_utils.get_input_tensor_by_name(request, "image").as_numpy()
+            responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("stylized", 255 - image)]))
+        return responses
+"""
+
+
+@pytest.fixture
+def gated(repository: Path, tmp_path: Path) -> Path:
+    """The image path around a network that paints once the file `open` lies beside its code."""
+    path = shutil.copytree(repository, tmp_path / "gated", symlinks=True)
+    config = path / "style" / "config.pbtxt"
+    text = config.read_text()
+    assert 'platform: "onnxruntime_onnx"' in text
+    config.write_text(text.replace('platform: "onnxruntime_onnx"', 'backend: "python"'))
+    (path / "style" / "1" / "model.py").write_text(GATED_NEGATIVE)
+    return path
+
+
+@pytest.fixture(scope="session")
+def waiting() -> Callable[[TritonServer], int]:
+    """Counts the requests in the queues of `stylize` and `style`."""
+
+    def count(server: TritonServer) -> int:
+        with urllib.request.urlopen(f"http://{server.metrics_url}/metrics") as answer:
+            text = answer.read().decode()
+        counts = re.findall(r'pending_request_count{model="(?:stylize|style)".*} (\d+)', text)
+        assert len(counts) == 2
+        return sum(map(int, counts))
+
+    return count

@@ -191,15 +191,6 @@ def test_what_triton_itself_reads_is_no_option(client, encoded, photo):
     assert result.as_numpy("probabilities").shape == (1, 9)
 
 
-def test_pixels_alone_have_no_options_in_the_step_by_itself(client, encoded, photo):
-    tensor = encoded_tensor(encoded(photo, "PNG"))
-    alone = requested(pixels=0)
-    result = client.infer("decode", [tensor], outputs=alone)
-    assert (result.as_numpy("pixels")[0] == np.asarray(photo)).all()
-    words = refusal(client, "decode", [tensor], outputs=alone, parameters={"quality": 80})
-    assert "'quality' is not an option" in words
-
-
 @pytest.mark.parametrize(
     ("file", "words"),
     [

@@ -22,11 +22,10 @@ from request_options import MAX_SIDE
 
 ROOT = Path(__file__).parents[2]
 MOVEMENTS = ("cubism", "naive_art", "ukiyo_e")
-SETTINGS = Settings(MOVEMENTS, 6, 16, 8, truncation=0.7, largest_truncation=4.0)
+SETTINGS = Settings(MOVEMENTS, 6, 8, truncation=0.7, largest_truncation=4.0)
 CONFIG = {
     "movements": "cubism,naive_art,ukiyo_e",
     "latent_length": "6",
-    "side": "16",
     "max_count": "8",
     "truncation": "0.7",
     "largest_truncation": "4.0",
@@ -162,7 +161,6 @@ def test_settings():
     [
         ("movements", ["", "cubism,", "Ukiyo-e,ukiyo_e"]),
         ("latent_length", ["", "0", "-6", "6.0", "six"]),
-        ("side", ["0"]),
         ("max_count", ["0", "1e1"]),
         ("truncation", ["", "0", "4.1", "nan", "little"]),
         ("largest_truncation", ["0", "9", "inf"]),
@@ -182,6 +180,6 @@ def test_the_models_have_the_same_formats_and_read_names_and_numbers_alike():
     assert DEFAULT_QUALITY == DEFAULT_OF_DECODE
     # Each model has its own copy, for it reads no other's files.
     copy = ROOT / "export/atelier_export/generator/latents/client_text.py"
-    original = ROOT / "model_repository/style_weights/1/client_text.py"
+    original = ROOT / "model_repository/stylize/1/client_text.py"
     assert copy.read_text() == original.read_text()
     assert Path(client_text.__file__) in (copy, original)

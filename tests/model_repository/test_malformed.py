@@ -21,7 +21,7 @@ Case = tuple[str, bytes]
 
 ROUND = 50
 """How many broken images are sent for each good one."""
-REFUSAL = "StatusCode.INVALID_ARGUMENT: in ensemble 'stylize', the "
+REFUSAL = "StatusCode.INVALID_ARGUMENT: the "
 OPTIONS = ({}, {"keep_colors": True}, {"longest_side": 64}, {"format": "png"})
 FOREIGN = ("GIF", "BMP", "TIFF", "AVIF", "PPM", "ICO", "TGA", "PDF", "JPEG2000", "EPS", "PCX")
 MAGICS = (

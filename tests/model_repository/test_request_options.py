@@ -25,7 +25,7 @@ from request_options import MAX_SIDE, Options, OptionsError, check_sides, read_o
         ({"longest_side": "1024"}, Options(longest_side=1024)),
         ({"longest_side": 10**9}, Options(longest_side=10**9)),
         ({"longest_side": 2**63 - 1}, Options(longest_side=2**63 - 1)),
-        ({"strength": 0.5}, Options()),
+        ({"strength": 0.5}, Options(strength=0.5)),
     ],
 )
 def test_what_can_be_asked(parameters, options):

@@ -7,25 +7,23 @@ from strength import StrengthError, read_strength
 
 
 @pytest.mark.parametrize(
-    ("parameters", "strength"),
+    ("value", "strength"),
     [
-        ({}, 1),
-        ({"quality": 80}, 1),
-        ({"strength": 0}, 0),
-        ({"strength": 1}, 1),
-        ({"strength": 2}, 2),
-        ({"strength": 0.7}, 0.7),
-        ({"strength": 5e-324}, 5e-324),
-        ({"strength": "0.5"}, 0.5),
-        ({"strength": ".5"}, 0.5),
-        ({"strength": "2"}, 2),
-        ({"strength": "1e-1"}, 0.1),
-        ({"strength": "+1."}, 1),
-        ({"strength": 1e-7}, 1e-7),
+        (0, 0),
+        (1, 1),
+        (2, 2),
+        (0.7, 0.7),
+        (5e-324, 5e-324),
+        ("0.5", 0.5),
+        (".5", 0.5),
+        ("2", 2),
+        ("1e-1", 0.1),
+        ("+1.", 1),
+        (1e-7, 1e-7),
     ],
 )
-def test_strengths(parameters, strength):
-    assert read_strength(parameters) == strength
+def test_strengths(value, strength):
+    assert read_strength(value) == strength
 
 
 @pytest.mark.parametrize(
@@ -38,7 +36,7 @@ def test_strengths(parameters, strength):
 )
 def test_what_is_no_strength(strength):
     with pytest.raises(StrengthError) as caught:
-        read_strength({"strength": strength})
+        read_strength(strength)
     assert str(caught.value).startswith(f"strength {strength!r}"[:60])
     assert "use a number from 0, the photograph, to 2" in str(caught.value)
     assert len(str(caught.value)) < 200

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,6 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from atelier_serving import StartError, TritonServer
-from fakes.style_network import write_style_weights
 
 MODELS = Path(__file__).parents[2] / "model_repository"
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -82,13 +82,13 @@ def test_exif_orientation(stylize, encoded, photo, orientation):
 @pytest.mark.parametrize(
     ("image", "style", "parameters", "words"),
     [
-        (b"", "udnie", {}, "in ensemble 'stylize', the image is empty: send the bytes of"),
-        (b"GIF89a\1\0", "udnie", {}, "in ensemble 'stylize', the image is a GIF, which is not"),
-        (None, "grat_wave", {}, "in ensemble 'stylize', unknown style 'grat_wave'; did you mean"),
+        (b"", "udnie", {}, "the image is empty: send the bytes of"),
+        (b"GIF89a\1\0", "udnie", {}, "the image is a GIF, which is not"),
+        (None, "grat_wave", {}, "unknown style 'grat_wave'; did you mean"),
         (None, b"\xff", {}, "is not UTF-8: send one of great_wave, starry_night, the_scream"),
         (None, "udnie:-1", {}, "must be 0 or more"),
         (b"", "nobody", {}, "the image is empty"),
-        (None, "udnie", {"format": "gif"}, "in ensemble 'stylize', format 'gif' cannot be written"),
+        (None, "udnie", {"format": "gif"}, "format 'gif' cannot be written"),
         (b"", "udnie", {"format": "gif"}, "format 'gif' cannot be written: use jpeg, png or webp"),
         (None, "udnie", {"quality": 0}, "use a whole number from 1 to 100"),
         (b"", "udnie", {"quality": 0}, "use a whole number from 1 to 100"),
@@ -122,26 +122,13 @@ def text(name: str, value: bytes) -> grpc.InferInput:
     return tensor(name, value, "BYTES", [1, 1])
 
 
-def for_encode(*images: dict[str, object]) -> list[grpc.InferInput]:
-    """The inputs of `encode` for a batch of images that are answered as they are, but for what
-    each one gives beside its pixels.
-    """
-    defaults = {"original": np.empty((0, 0, 3)), "profile": b"", "format": b"png", "quality": [0]}
-    rows = [{**defaults, "size": image["pixels"].shape[:2], **image} for image in images]
-    types = {"pixels": "UINT8", "original": "UINT8", "size": "INT32", "quality": "INT32"}
-    rows = [
-        {name: list(value) if isinstance(value, bytes) else value for name, value in row.items()}
-        for row in rows
-    ]
-    types |= {"profile": "UINT8", "format": "UINT8"}
+def for_encode(*images: np.ndarray, format: bytes = b"png", quality: int = 0) -> list[Any]:  # noqa: A002
+    """The inputs of `encode` for a batch of images."""
+    count = len(images)
     return [
-        tensor(
-            name,
-            [row[name] for row in rows],
-            datatype,
-            [len(rows), *np.shape(rows[0][name])],
-        )
-        for name, datatype in types.items()
+        tensor("pixels", images, "UINT8", [count, *images[0].shape]),
+        tensor("format", [list(format)] * count, "UINT8", [count, len(format)]),
+        tensor("quality", [quality] * count, "INT32", [count, 1]),
     ]
 
 
@@ -154,83 +141,50 @@ def files(answer: grpc.InferResult) -> list[bytes]:
 def test_steps_serve_alone(server, encoded, photo):
     picture = np.asarray(photo)
     with grpc.InferenceServerClient(server.grpc_url) as client:
-        weights = client.infer("style_weights", [text("style", b"great_wave,udnie")])
-        assert weights.as_numpy("weights").tolist() == [[0.5, 0, 0, 0.5]]
-
-        image = text("image", encoded(photo, "PNG"))
-        decoded = client.infer("decode", [image])
+        decoded = client.infer("decode", [text("image", encoded(photo, "PNG"))])
         assert (decoded.as_numpy("pixels")[0] == picture).all()
-        assert decoded.as_numpy("original").shape == (1, 0, 0, 3)
-        assert decoded.as_numpy("size").tolist() == [[127, 181]]
-        assert decoded.as_numpy("profile").shape == (1, 0)
-        assert decoded.as_numpy("format").tobytes() == b"png"
-        assert decoded.as_numpy("quality").tolist() == [[0]]
-        options = {"format": "webp", "quality": 70, "keep_colors": True, "longest_side": 100}
-        asked = client.infer("decode", [image], parameters=options)
-        assert asked.as_numpy("pixels").shape == (1, 70, 100, 3)
-        assert (asked.as_numpy("original")[0] == picture).all()
-        assert asked.as_numpy("size").tolist() == [[127, 181]]
-        assert asked.as_numpy("format").tobytes() == b"webp"
-        assert asked.as_numpy("quality").tolist() == [[70]]
-
-        [file] = files(client.infer("encode", for_encode({"pixels": picture})))
+        [file] = files(client.infer("encode", for_encode(picture)))
         assert (pixels(file) == picture).all()
-        larger = client.infer("encode", for_encode({"pixels": picture, "size": [254, 362]}))
-        assert opened(files(larger)[0]).size == (362, 254)
+        [file] = files(client.infer("encode", for_encode(picture, format=b"webp", quality=100)))
+        assert opened(file).format == "WEBP"
 
 
 def test_asking_for_the_classes_of_an_output_ends_nothing(server, stylize, encoded, photo):
     image, style = text("image", encoded(photo, "PNG")), text("style", b"great_wave")
-    asked = {"stylize": ([image, style], ["stylized"]), "decode": ([image], ["format", "profile"])}
     with grpc.InferenceServerClient(server.grpc_url) as client:
-        for model, (inputs, names) in asked.items():
-            outputs = [grpc.InferRequestedOutput(name, class_count=1) for name in names]
-            client.infer(model, inputs, outputs=outputs)
+        outputs = [grpc.InferRequestedOutput("stylized", class_count=1)]
+        client.infer("stylize", [image, style], outputs=outputs)
+        outputs = [grpc.InferRequestedOutput("encoded", class_count=1)]
+        client.infer("encode", for_encode(np.asarray(photo)), outputs=outputs)
     assert opened(stylize(encoded(photo, "PNG"))).size == photo.size
 
 
-def test_encode_takes_paintings_of_one_size_together(server, photo):
+def test_encode_takes_images_of_one_size_together(server, photo):
     picture = np.asarray(photo)
-    images = [
-        {"pixels": picture},
-        {"pixels": 255 - picture, "size": [30, 40], "quality": [100]},
-        {"pixels": picture // 2},
-    ]
+    images = [picture, 255 - picture, picture // 2]
     with grpc.InferenceServerClient(server.grpc_url) as client:
         answer = client.infer("encode", for_encode(*images))
         together, rows = files(answer), answer.as_numpy("encoded")
-        assert len({len(file) for file in together}) == 3
+        assert len({len(file) for file in together}) > 1
         assert rows.shape == (3, max(map(len, together)))
-        assert [opened(row.tobytes()).size for row in rows] == [(181, 127), (40, 30), (181, 127)]
+        for row, image in zip(rows, images, strict=True):
+            assert (pixels(row.tobytes()) == image).all()
         for file, image in zip(together, images, strict=True):
             assert files(client.infer("encode", for_encode(image))) == [file]
-        with pytest.raises(InferenceServerException, match="quality 101 is not from 1 to 100"):
-            client.infer("encode", for_encode(*images, {"pixels": picture, "quality": [101]}))
-
-
-def test_encode_writes_the_profile(server, photo):
-    image = {"pixels": np.asarray(photo), "format": b"jpeg", "profile": PROFILE}
-    with grpc.InferenceServerClient(server.grpc_url) as client:
-        [file] = files(client.infer("encode", for_encode(image)))
-    assert opened(file).info["icc_profile"] == PROFILE
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("side", "changes", "words"),
     [
-        ({"format": b"\xff"}, "cannot be written"),
-        ({"quality": [101]}, "quality 101 is not from 1 to 100"),
-        ({"size": [0, 181]}, "size 0, 181 (height, width) is not from 1 to 52428800 pixels"),
-        ({"size": [-1, -1]}, "size -1, -1"),
-        ({"size": [2**31 - 1, 2**31 - 1]}, "raise parameter 'max_pixels' of the model 'encode'"),
-        ({"pixels": np.empty((0, 0, 3)), "size": [127, 181]}, "there are no pixels"),
-        ({"original": np.zeros((16, 20, 3))}, "16 x 20 pixels (height x width), which is not the"),
+        (16, {"format": b"\xff"}, "cannot be written"),
+        (16, {"quality": 101}, "quality 101 is not from 1 to 100"),
+        (0, {}, "pixels has 0 x 0 pixels (height x width), not 1 to 52428800"),
     ],
 )
-def test_a_step_that_serves_alone_refuses_what_it_cannot_do(server, photo, changes, words):
+def test_encode_refuses_what_it_cannot_do(server, side, changes, words):
     with grpc.InferenceServerClient(server.grpc_url) as client:
         with pytest.raises(InferenceServerException) as caught:
-            client.infer("encode", for_encode({"pixels": np.asarray(photo), **changes}))
+            client.infer("encode", for_encode(np.zeros((side, side, 3), np.uint8), **changes))
         assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
         assert words in caught.value.message()
 
@@ -247,48 +201,42 @@ def serve(repository: Path) -> Iterator[grpc.InferenceServerClient]:
         server.wait()
 
 
-def test_encode_refuses_a_painting_beyond_its_limit(tmp_path, photo):
+def test_encode_refuses_an_image_beyond_its_limit(tmp_path, photo):
     config = shutil.copytree(MODELS / "encode", tmp_path / "encode") / "config.pbtxt"
     limit = 181 * 127
     assert config.read_text().count('"52428800"') == 1
     config.write_text(config.read_text().replace('"52428800"', f'"{limit}"'))
     picture = np.asarray(photo)
-    larger = np.asarray(photo.resize((181, 128)))
     with serve(tmp_path) as client:
-        [file] = files(client.infer("encode", for_encode({"pixels": picture})))
+        [file] = files(client.infer("encode", for_encode(picture)))
         assert (pixels(file) == picture).all()
         with pytest.raises(InferenceServerException) as caught:
-            client.infer("encode", for_encode({"pixels": larger, "size": [127, 181]}))
+            client.infer("encode", for_encode(np.asarray(photo.resize((181, 128)))))
         assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
-        words = f"pixels has 128 x 181 pixels (height x width), more than {limit}: raise parameter"
+        words = f"pixels has 128 x 181 pixels (height x width), not 1 to {limit}: raise parameter"
         assert words in caught.value.message()
 
 
 def test_unusable_configurations_fail_the_load_and_say_why(tmp_path):
     changes = {
-        "decode": ('"4194304"', '"4 million"'),
-        "encode": ('"90"', '"101"'),
-        "style_weights": ('"styles"', '"names"'),
+        "decode": ("decode", '"4194304"', '"4 million"'),
+        "encode": ("encode", '"90"', '"101"'),
+        "nameless": ("stylize", '"styles"', '"names"'),
+        "alone": ("stylize", '"calls"', '"called"'),
+        "boundless": ("stylize", '"52428800"', '"0"'),
     }
-    for name, (old, new) in changes.items():
-        shutil.copytree(MODELS / name, tmp_path / name)
+    for name, (model, old, new) in changes.items():
+        shutil.copytree(MODELS / model, tmp_path / name)
         config = tmp_path / name / "config.pbtxt"
         text = config.read_text()
-        assert old in text
-        config.write_text(text.replace(old, new))
+        assert text.count(old) == 1
+        config.write_text(text.replace(old, new).replace(f'name: "{model}"', f'name: "{name}"'))
     log: list[str] = []
     with pytest.raises(StartError), TritonServer(tmp_path, log=log.append):
         pass
     words = "\n".join(log)
     assert "'max_pixels' in config.pbtxt must be a whole number above 0, not '4 million'" in words
     assert "'webp_quality' in config.pbtxt must be a whole number from 1 to 100, not '101'" in words
-    assert "config.pbtxt has no parameter 'styles': set it to the names of the styles" in words
-
-
-def test_its_own_parameter_names_the_styles(tmp_path):
-    write_style_weights(tmp_path, ["a", "b", "c"])
-    with serve(tmp_path) as client:
-        style = grpc.InferInput("style", [1, 1], "BYTES")
-        for text, weights in zip([b"b", b"a,c"], [[0, 1, 0], [0.5, 0, 0.5]], strict=True):
-            style.set_data_from_numpy(np.array([[text]], dtype=np.object_))
-            assert client.infer("style_weights", [style]).as_numpy("weights")[0].tolist() == weights
+    assert "'' in parameter 'styles' is no style name" in words
+    assert "config.pbtxt has no parameter 'calls': set it to the name of the network" in words
+    assert "'max_decoded_pixels' in config.pbtxt must be a whole number from 1 to" in words

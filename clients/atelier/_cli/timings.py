@@ -19,9 +19,9 @@ class Timing:
 
     Attributes:
         total: From the call to the answer, by the client's clock.
-        queue: Waiting in the queues of all steps.
+        queue: Waiting in the queues of the models.
         network: Computing in the style network.
-        images: Computing in the other steps: decoding, reading the style, encoding.
+        images: Computing beside it: decoding, reading the style, encoding.
     """
 
     total: float
@@ -31,7 +31,7 @@ class Timing:
 
     @property
     def rest(self) -> float:
-        """What is left: the way there and back, the client, and handing on between the steps."""
+        """What is left: the way there and back, and the client."""
         return self.total - self.queue - self.network - self.images
 
 
@@ -44,7 +44,7 @@ class Stopwatch:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._steps = client.steps("stylize")
+        self._models = ["stylize", *client.steps("stylize")]
 
     def time(self, request: Callable[[], Answer]) -> tuple[Answer, Timing | None]:
         """Runs `request` and times it.
@@ -62,17 +62,23 @@ class Stopwatch:
         give_up = time.monotonic() + _SECONDS_TO_COUNT
         while True:
             after = self._client.statistics()
-            counts = [after[step].requests - before[step].requests for step in self._steps]
+            counts = [after[model].requests - before[model].requests for model in self._models]
             if all(count == 1 for count in counts):
                 break
             if any(count > 1 for count in counts) or time.monotonic() > give_up:
                 return None
             time.sleep(0.005)
-        queue = {step: (after[step].queue - before[step].queue) * 1e3 for step in self._steps}
-        compute = {step: (after[step].compute - before[step].compute) * 1e3 for step in self._steps}
+        queue, compute = (
+            {
+                model: (getattr(after[model], part) - getattr(before[model], part)) * 1e3
+                for model in self._models
+            }
+            for part in ("queue", "compute")
+        )
+        # The network's queue and computation are a part of what `stylize` computes.
         return Timing(
             total=total,
             queue=sum(queue.values()),
             network=compute["style"],
-            images=sum(compute[step] for step in self._steps if step != "style"),
+            images=compute["stylize"] - compute["style"] - queue["style"],
         )

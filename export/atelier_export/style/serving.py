@@ -98,7 +98,7 @@ def style_graph(
 def style_models(
     checkpoint: StyleCheckpoint, calibration: Int8Calibration | None = None
 ) -> list[ServedModel]:
-    """The served models of a style network: `style`, and the names in `style_weights`.
+    """The served models of a style network: `style`, and the names in `stylize`.
 
     Args:
         checkpoint: The network.
@@ -132,8 +132,8 @@ def style_models(
             provenance=provenance,
         ),
         ServedModel(
-            name="style_weights",
-            config=triton_config(folder / "style_weights.pbtxt", names=names),
+            name="stylize",
+            config=triton_config(folder / "stylize.pbtxt", names=names),
             hand_written=True,
         ),
     ]

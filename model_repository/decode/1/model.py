@@ -5,15 +5,13 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 from image_container import ImageError
 from image_decoder import Limits, decode
-from request_options import Options, OptionsError, check_no_options, check_sides, read_options
 
 
 class TritonPythonModel:
-    """`image` BYTES[1] -> `pixels` UINT8[h, w, 3] and what `encode` needs beside the painting."""
+    """`image` BYTES[1] -> `pixels` UINT8[h, w, 3]."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the limits from the configuration; a missing or unusable one fails the load."""
@@ -33,46 +31,23 @@ class TritonPythonModel:
         """Answers each request by itself: one that fails leaves the others alone."""
         return [self._answer(request) for request in requests]
 
-    def _options(self, request: Any) -> Options:
-        parameters = json.loads(request.parameters() or "{}")
-        # An ensemble takes from its steps what it connects, so this tells what the pixels are for.
-        if request.requested_output_names() == {"pixels"}:
-            check_no_options(parameters)
-            return Options()
-        return read_options(parameters, self._limits.min_side)
-
     def _answer(self, request: Any) -> Any:
-        try:
-            options = self._options(request)
-            image = pb_utils.get_input_tensor_by_name(request, "image").as_numpy()
-            photograph = decode(
-                image.item(),
-                self._limits,
-                longest_side=options.longest_side,
-                keep_original=options.keep_colors,
+        if request.is_cancelled():
+            return _failure("nobody waits for the answer", pb_utils.TritonError.CANCELLED)
+        for name in json.loads(request.parameters() or "{}"):
+            return _failure(
+                f"{name!r:.60} is not an option of this model: leave it out",
+                pb_utils.TritonError.INVALID_ARG,
             )
-            format_name = options.format or photograph.format
-            check_sides(format_name, photograph.width, photograph.height)
-        except (ImageError, OptionsError) as error:
+        try:
+            image = pb_utils.get_input_tensor_by_name(request, "image").as_numpy()
+            pixels = decode(image.item(), self._limits).pixels
+        except ImageError as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             pb_utils.Logger.log_error(f"decode: {error!r}")
             return _failure(f"decode failed: {error!r}", pb_utils.TritonError.INTERNAL)
-        size = photograph.height, photograph.width
-        return pb_utils.InferenceResponse(
-            [
-                pb_utils.Tensor("pixels", photograph.pixels[np.newaxis]),
-                pb_utils.Tensor("original", photograph.original[np.newaxis]),
-                pb_utils.Tensor("size", np.array([size], dtype=np.int32)),
-                pb_utils.Tensor("profile", _bytes(photograph.profile)),
-                pb_utils.Tensor("format", _bytes(format_name.encode())),
-                pb_utils.Tensor("quality", np.array([[options.quality]], dtype=np.int32)),
-            ]
-        )
-
-
-def _bytes(value: bytes) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(value, np.uint8)[np.newaxis]
+        return pb_utils.InferenceResponse([pb_utils.Tensor("pixels", pixels[np.newaxis])])
 
 
 def _failure(message: str, code: int) -> Any:

@@ -7,14 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 from image_encoder import Defaults, EncodeError, encode
-from photograph import resized, with_colours_of
 
 _RANGES = {"jpeg_quality": (1, 100), "webp_quality": (1, 100), "max_pixels": (1, 2**31 - 1)}
-_INPUTS = ("pixels", "original", "size", "profile", "format", "quality")
+_INPUTS = ("pixels", "format", "quality")
 
 
 class TritonPythonModel:
-    """Paintings and what they take back from the photographs -> `encoded` UINT8[n] each."""
+    """`pixels` UINT8[h, w, 3] -> `encoded` UINT8[n] each."""
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the defaults from the configuration; a missing or unusable one fails the load."""
@@ -36,6 +35,8 @@ class TritonPythonModel:
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:
+        if request.is_cancelled():
+            return _failure("nobody waits for the answer", pb_utils.TritonError.CANCELLED)
         try:
             batch = zip(*(_array(request, name) for name in _INPUTS), strict=True)
             files = [self._file(*image) for image in batch]
@@ -44,71 +45,36 @@ class TritonPythonModel:
         except Exception as error:
             pb_utils.Logger.log_error(f"encode: {error!r}")
             return _failure(f"encode failed: {error!r}", pb_utils.TritonError.INTERNAL)
+        lengths = np.array([[len(file)] for file in files], np.int32)
         return pb_utils.InferenceResponse(
             [
                 pb_utils.Tensor("encoded", _filled_up(files)),
-                pb_utils.Tensor("length", np.array([[len(file)] for file in files], np.int32)),
+                pb_utils.Tensor("length", lengths),
             ]
         )
 
     def _file(
         self,
-        painting: npt.NDArray[np.uint8],
-        original: npt.NDArray[np.uint8],
-        size: npt.NDArray[np.int32],
-        profile: npt.NDArray[np.uint8],
+        pixels: npt.NDArray[np.uint8],
         format_name: npt.NDArray[np.uint8],
         quality: npt.NDArray[np.int32],
     ) -> bytes:
         """One image of a batch, encoded; takes its rows of the tensors."""
-        height, width = size.tolist()
-        self._check(painting, original, height, width)
-        if original.size:
-            picture = with_colours_of(original, painting)
-        else:
-            picture = resized(painting, height, width)
-        return encode(
-            picture,
-            format_name.tobytes().decode(errors="replace"),
-            quality.item(),
-            self._defaults,
-            profile.tobytes(),
-        )
-
-    def _check(
-        self,
-        painting: npt.NDArray[np.uint8],
-        original: npt.NDArray[np.uint8],
-        height: int,
-        width: int,
-    ) -> None:
-        """Refuses what `decode` never sends, but others who call this step by itself may."""
-        if min(height, width) < 1 or height * width > self._max_pixels:
+        height, width, _ = pixels.shape
+        if not 1 <= height * width <= self._max_pixels:
             raise EncodeError(
-                f"size {height}, {width} (height, width) is not from 1 to {self._max_pixels} "
-                "pixels: raise parameter 'max_pixels' of the model 'encode' for more"
+                f"pixels has {height} x {width} pixels (height x width), not 1 to "
+                f"{self._max_pixels}: raise parameter 'max_pixels' of the model 'encode' for more"
             )
-        if not painting.size:
-            raise EncodeError("there are no pixels to encode")
-        if painting.shape[0] * painting.shape[1] > self._max_pixels:
-            raise EncodeError(
-                f"pixels has {painting.shape[0]} x {painting.shape[1]} pixels (height x width), "
-                f"more than {self._max_pixels}: raise parameter 'max_pixels' of the model 'encode' "
-                "for more"
-            )
-        if original.size and original.shape[:2] != (height, width):
-            raise EncodeError(
-                f"original has {original.shape[0]} x {original.shape[1]} pixels (height x width), "
-                f"which is not the size {height}, {width}"
-            )
+        name = format_name.tobytes().decode(errors="replace")
+        return encode(pixels, name, quality.item(), self._defaults)
 
 
 def _filled_up(files: list[bytes]) -> npt.NDArray[np.uint8]:
     """The files as rows, with zeros to the length of the longest."""
     length = max(map(len, files))
-    return np.frombuffer(b"".join(file.ljust(length, b"\0") for file in files), np.uint8).reshape(
-        len(files), length
-    )
+    rows = b"".join(file.ljust(length, b"\0") for file in files)
+    return np.frombuffer(rows, np.uint8).reshape(len(files), length)
 
 
 def _array(request: Any, name: str) -> npt.NDArray[Any]:

@@ -96,7 +96,6 @@ def test_what_latents_knows_of_the_others_is_so(configs):
     assert {name: each.string_value for name, each in latents.items()} == {
         "movements": generator.parameters["movements"].string_value,
         "latent_length": "6",
-        "side": "16",
         "max_count": str(generator.max_batch_size),
         "truncation": "1.0",
         "largest_truncation": "4.0",

@@ -12,7 +12,16 @@ from atelier_export.publishing.manifest import fingerprints
 
 ROOT = Path(__file__).parents[3]
 REPOSITORY = ROOT / "model_repository"
-LATE = ("decode", "style", "encode", "classifier", "generator", "vae_encoder", "vae_decoder")
+LATE = (
+    "stylize",
+    "decode",
+    "style",
+    "encode",
+    "classifier",
+    "generator",
+    "vae_encoder",
+    "vae_decoder",
+)
 """The models whose requests wait for something that takes time."""
 
 

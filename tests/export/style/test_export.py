@@ -255,19 +255,19 @@ def run(*arguments: str | Path) -> click.testing.Result:
     return CliRunner().invoke(export, ["style", *map(str, arguments)])
 
 
-def test_the_names_go_to_style_weights_where_it_is_served(quick, checkpoint_file, tmp_path):
+def test_the_names_go_to_stylize_where_it_is_served(quick, checkpoint_file, tmp_path):
     repository = tmp_path / "repository"
     arguments = ("--checkpoint", checkpoint_file, "--model-repository", repository)
-    assert f"{repository} has no model style_weights to configure" in run(*arguments).output
-    code = repository / "style_weights" / "1" / "model.py"
+    assert f"{repository} has no model stylize to configure" in run(*arguments).output
+    code = repository / "stylize" / "1" / "model.py"
     code.parent.mkdir(parents=True)
     code.write_text("by hand")
-    assert "has no model style_weights" not in run(*arguments).output
+    assert "has no model stylize" not in run(*arguments).output
     config = text_format.Parse((code.parents[1] / "config.pbtxt").read_text(), ModelConfig())
     assert config.parameters["styles"].string_value == "red,green,blue"
     assert [path.name for path in code.parents[1].rglob("*.*")] == ["config.pbtxt", "model.py"]
     manifest = json.loads((repository / "style" / "2" / "manifest.json").read_text())
-    assert set(manifest["published_with"]["style_weights"]) == {"../config.pbtxt"}
+    assert set(manifest["published_with"]["stylize"]) == {"../config.pbtxt"}
 
 
 def test_exporting_again_changes_nothing_and_says_so(quick, repository, checkpoint_file):

@@ -20,7 +20,6 @@ class Settings:
     Attributes:
         movements: Their names, in the order of the generator's numbers.
         latent_length: Z.
-        side: N, of the generator's images, in pixels.
         max_count: Largest number of images of one request.
         truncation: Where the request gives none; above 0.
         largest_truncation: The largest that is allowed.
@@ -28,7 +27,6 @@ class Settings:
 
     movements: tuple[str, ...]
     latent_length: int
-    side: int
     max_count: int
     truncation: float
     largest_truncation: float
@@ -50,7 +48,7 @@ def read_settings(parameters: Mapping[str, Any]) -> Settings:
     largest = _truncation(texts, "largest_truncation", MAX_TRUNCATION)
     return Settings(
         movements,
-        **{name: _whole(texts, name) for name in ("latent_length", "side", "max_count")},
+        **{name: _whole(texts, name) for name in ("latent_length", "max_count")},
         truncation=_truncation(texts, "truncation", largest),
         largest_truncation=largest,
     )

@@ -74,9 +74,6 @@ class TritonPythonModel:
         return [
             pb_utils.Tensor("latents", latents),
             pb_utils.Tensor("movements", np.array(movements, np.int64)[:, np.newaxis]),
-            pb_utils.Tensor("original", np.empty((count, 0, 0, 3), np.uint8)),
-            pb_utils.Tensor("size", np.full((count, 2), settings.side, np.int32)),
-            pb_utils.Tensor("profile", np.empty((count, 0), np.uint8)),
             pb_utils.Tensor("format", np.tile(np.frombuffer(letters, np.uint8), (count, 1))),
             pb_utils.Tensor("quality", np.full((count, 1), options.quality, np.int32)),
         ]

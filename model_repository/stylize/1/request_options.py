@@ -1,13 +1,9 @@
 """What a request asks for beside the picture and the style.
 
 Read before the picture is decoded: what cannot be done as asked must not cost the decoding first.
-Whether the picture fits into the format is seen behind the decoding, and before the network. The
-strength is read by `style_weights`, whose business it is; but a name that none of the steps knows
-is refused here, in the first of them. What the protocol itself knows (`timeout`, `priority`,
-`sequence_id`, over HTTP `binary_data_output`) Triton takes out of the parameters before.
-
-All options are those of an answer that is an image. Where the request takes nothing but pixels, as
-the step of an ensemble that answers otherwise does, it has none.
+Whether the picture fits into the format is seen behind the decoding, and before the network. What
+the protocol itself knows (`timeout`, `priority`, `sequence_id`, over HTTP `binary_data_output`)
+Triton takes out of the parameters before.
 """
 
 import re
@@ -17,13 +13,14 @@ from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
+from strength import read_strength
+
 MAX_SIDE = {"jpeg": 65_500, "png": 2**31 - 1, "webp": 16_383}
 """Formats that an answer can have, with the largest side in pixels that each one holds."""
 
 DEFAULT_QUALITY = 0
 """Leaves the quality to the encoder, which has a default for each format."""
 
-_OF_OTHER_STEPS = ("strength",)
 _QUALITY = re.compile(r"[1-9][0-9]?|100")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 _YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
@@ -42,12 +39,14 @@ class Options:
         quality: 1 to 100, or DEFAULT_QUALITY.
         keep_colors: Whether the answer has the colours of the photograph.
         longest_side: Of the picture that the network paints, in pixels; None leaves it as it is.
+        strength: 0, the photograph, to 2; 1 is the style as it is.
     """
 
     format: str | None = None
     quality: int = DEFAULT_QUALITY
     keep_colors: bool = False
     longest_side: int | None = None
+    strength: float = 1.0
 
 
 def read_options(parameters: dict[str, object], min_side: int) -> Options:
@@ -61,35 +60,26 @@ def read_options(parameters: dict[str, object], min_side: int) -> Options:
 
     Raises:
         OptionsError: There is no such option, or a value is not among the allowed ones.
+        StrengthError: The strength is none.
     """
     readers: dict[str, Callable[[object], Any]] = {
         "format": _format,
         "quality": _quality,
         "keep_colors": _keep_colors,
         "longest_side": partial(_longest_side, min_side=min_side),
+        "strength": read_strength,
     }
-    known = [*readers, *_OF_OTHER_STEPS]
     for name in parameters:
-        if name not in known:
-            near = get_close_matches(name.lower().replace("-", "_"), known, n=1)
+        if name not in readers:
+            near = get_close_matches(name.lower().replace("-", "_"), readers, n=1)
             hint = f"did you mean {near[0]}" if near else "leave it out"
             raise OptionsError(
                 f"{_quote(name)} is not an option of this model: {hint}; its options are "
-                f"{', '.join(known)}"
+                f"{', '.join(readers)}"
             )
     return Options(
         **{name: read(parameters[name]) for name, read in readers.items() if name in parameters}
     )
-
-
-def check_no_options(parameters: dict[str, object]) -> None:
-    """Checks that a request which takes nothing but pixels asks for nothing else.
-
-    Raises:
-        OptionsError: It has a parameter; the message names it.
-    """
-    for name in parameters:
-        raise OptionsError(f"{_quote(name)} is not an option of this model: leave it out")
 
 
 def check_sides(format_name: str, width: int, height: int) -> None:

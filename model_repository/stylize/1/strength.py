@@ -10,20 +10,15 @@ class StrengthError(ValueError):
     """The value is no strength; the message says why and what to do."""
 
 
-def read_strength(parameters: dict[str, object]) -> float:
-    """Reads the strength that a request asks for.
-
-    Args:
-        parameters: The request's own parameters. `strength` is a number or its decimal text.
-            Other keys are not looked at.
+def read_strength(value: object) -> float:
+    """Reads a strength, a number or its decimal text.
 
     Returns:
-        0, the photograph itself, to MOST; 1, the style, where the request asks for none.
+        0, the photograph itself, to MOST; 1 is the style.
 
     Raises:
         StrengthError: It is no number, or out of range.
     """
-    value = parameters.get("strength", 1.0)
     strength = number(str(value))
     if 0 <= strength <= MOST:
         return strength

@@ -1,0 +1,1 @@
+../../decode/1/colour_profile.py

@@ -1,0 +1,1 @@
+../../decode/1/exif_orientation.py

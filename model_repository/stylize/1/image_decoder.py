@@ -1,0 +1,1 @@
+../../decode/1/image_decoder.py

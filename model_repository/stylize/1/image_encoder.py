@@ -1,0 +1,1 @@
+../../encode/1/image_encoder.py

@@ -1,0 +1,155 @@
+"""Triton's side of `stylize`: requests in, responses out.
+
+The code decodes the photograph, has the network paint it, and encodes the painting: one model, and
+not an ensemble of three, so that a request whose caller has gone, or whose time is over, costs no
+more than the step that it is in. What an ensemble has accepted runs through all its steps.
+"""
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import triton_python_backend_utils as pb_utils
+from image_container import ImageError
+from image_decoder import Limits, Photograph, decode
+from image_encoder import Defaults, EncodeError, encode
+from photograph import resized, with_colours_of
+from request_options import Options, OptionsError, check_sides, read_options
+from strength import StrengthError
+from style_mix import StyleError, parse_mix
+from style_names import parse_names
+
+_REFUSALS = (EncodeError, ImageError, OptionsError, StrengthError, StyleError)
+_QUALITIES = range(1, 101)
+
+
+class _CancelledError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class TritonPythonModel:
+    """`image` BYTES[1] and `style` BYTES[1] -> `stylized` UINT8[n], a file."""
+
+    def initialize(self, args: dict[str, str]) -> None:
+        """Reads the configuration; a missing or unusable parameter fails the load."""
+        parameters = json.loads(args["model_config"])["parameters"]
+        texts = {name: value["string_value"] for name, value in parameters.items()}
+        most = range(1, 2**31)
+        self._limits = Limits(
+            **{field.name: _number(texts, field.name, most) for field in fields(Limits)}
+        )
+        self._defaults = Defaults(
+            **{field.name: _number(texts, field.name, _QUALITIES) for field in fields(Defaults)}
+        )
+        try:
+            self._styles = parse_names(texts.get("styles", ""))
+        except ValueError as error:
+            raise pb_utils.TritonModelException(str(error)) from error
+        self._network = texts.get("calls", "")
+        if not self._network:
+            raise pb_utils.TritonModelException(
+                "config.pbtxt has no parameter 'calls': set it to the name of the network"
+            )
+
+    def execute(self, requests: list[Any]) -> list[Any]:
+        """Answers each request by itself: one that fails leaves the others alone."""
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: Any) -> Any:
+        try:
+            return pb_utils.InferenceResponse([pb_utils.Tensor("stylized", self._file(request))])
+        except _REFUSALS as error:
+            return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
+        except _CancelledError:
+            return _failure("nobody waits for the answer", pb_utils.TritonError.CANCELLED)
+        except _NetworkError as error:
+            return _failure(str(error), error.code)
+        except Exception as error:
+            pb_utils.Logger.log_error(f"stylize: {error!r}")
+            return _failure(f"stylize failed: {error!r}", pb_utils.TritonError.INTERNAL)
+
+    def _file(self, request: Any) -> npt.NDArray[np.uint8]:
+        """The painting as a file (1, n)."""
+        # What cannot be done as asked must not cost the decoding first, and nothing the network.
+        options = read_options(json.loads(request.parameters() or "{}"), self._limits.min_side)
+        weights = parse_mix(_item(request, "style"), self._styles)
+        weights *= np.float32(options.strength)
+        _check_awaited(request)
+        photograph = decode(
+            _item(request, "image"),
+            self._limits,
+            longest_side=options.longest_side,
+            keep_original=options.keep_colors,
+        )
+        format_name = options.format or photograph.format
+        check_sides(format_name, photograph.width, photograph.height)
+        _check_awaited(request)
+        painting = self._painted(request, photograph.pixels, weights)
+        _check_awaited(request)
+        picture = _finished(painting, photograph, options)
+        file = encode(picture, format_name, options.quality, self._defaults, photograph.profile)
+        return np.frombuffer(file, np.uint8)[np.newaxis]
+
+    def _painted(
+        self, request: Any, pixels: npt.NDArray[np.uint8], weights: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.uint8]:
+        """What the network makes of UINT8 (h, w, 3): the same size."""
+        response = pb_utils.InferenceRequest(
+            model_name=self._network,
+            request_id=request.request_id(),
+            requested_output_names=["stylized"],
+            inputs=[
+                pb_utils.Tensor("image", pixels[np.newaxis]),
+                pb_utils.Tensor("style", weights[np.newaxis]),
+            ],
+            timeout=request.timeout(),
+            trace=request.trace(),
+            preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU),
+        ).exec()
+        if response.has_error():
+            raise _NetworkError(response.error())
+        painted = pb_utils.get_output_tensor_by_name(response, "stylized").as_numpy()
+        painting: npt.NDArray[np.uint8] = painted[0]
+        return painting
+
+
+class _NetworkError(Exception):
+    """The network did not answer; the message is its own."""
+
+    def __init__(self, error: Any) -> None:
+        super().__init__(error.message())
+        self.code = error.code()
+
+
+def _finished(
+    painting: npt.NDArray[np.uint8], photograph: Photograph, options: Options
+) -> npt.NDArray[np.uint8]:
+    if options.keep_colors:
+        return with_colours_of(photograph.original, painting)
+    return resized(painting, photograph.height, photograph.width)
+
+
+def _check_awaited(request: Any) -> None:
+    if request.is_cancelled():
+        raise _CancelledError
+
+
+def _item(request: Any, name: str) -> bytes:
+    value: bytes = pb_utils.get_input_tensor_by_name(request, name).as_numpy().item()
+    return value
+
+
+def _number(texts: dict[str, str], name: str, allowed: range) -> int:
+    text = texts.get(name, "")
+    if not (text.isascii() and text.isdecimal() and int(text) in allowed):
+        raise pb_utils.TritonModelException(
+            f"parameter '{name}' in config.pbtxt must be a whole number from {allowed[0]} to "
+            f"{allowed[-1]}, not '{text}'"
+        )
+    return int(text)
+
+
+def _failure(message: str, code: int) -> Any:
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(message, code))

@@ -1,0 +1,1 @@
+../../decode/1/png_text.py

@@ -1,0 +1,1 @@
+../../decode/1/working_size.py

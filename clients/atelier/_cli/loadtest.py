@@ -50,8 +50,20 @@ def _option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
     "next request. It hides stalls; for comparison.", type=click.IntRange(1), metavar="NUMBER",
 )  # fmt: skip
 @_option(
-    "--seconds", "How long, without the warm-up.", type=click.FloatRange(1), default=30.0,
-    metavar="NUMBER",
+    "--find-capacity", "Search for the highest rate that holds --slo, and for the one at which the "
+    "queue begins to grow.", is_flag=True,
+)  # fmt: skip
+@_option(
+    "--slo", "Objectives that are all to hold, such as p99<300ms,errors<0.1%. A request that "
+    "fails is late, too.", metavar="OBJECTIVES",
+)  # fmt: skip
+@_option(
+    "--processes", "How many client processes send; several where one cannot send it all.",
+    type=click.IntRange(1, 64), default=1, metavar="NUMBER",
+)  # fmt: skip
+@_option(
+    "--seconds", "How long, without the warm-up; each trial of a search.",
+    type=click.FloatRange(1), default=30.0, metavar="NUMBER",
 )  # fmt: skip
 @_option(
     "--warmup", "Seconds before that, which do not count.", type=click.FloatRange(0), default=2.0,
@@ -90,14 +102,20 @@ def run_command(**options: Any) -> int:
         from atelier._loadtest import command
     except ModuleNotFoundError as error:
         raise _missing(error) from error
+    console = wide_console()
     try:
-        report = command.run(options)
+        report = command.run(options, lambda found: command.print_found(found, console))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     report["command"] = shlex.join(["atelier", *sys.argv[1:]])
     write_report(options["o"], report)
-    command.print_run(report["run"], wide_console())
-    return _INTERRUPTED if report["run"]["interrupted"] else 0
+    run, capacity = report["run"], report.get("capacity")
+    if run is not None:
+        command.print_run(run, console)
+    if capacity is not None:
+        command.print_capacity(capacity, console)
+    interrupted = run["interrupted"] if capacity is None else capacity["interrupted"]
+    return _INTERRUPTED if interrupted else 0
 
 
 loadtest.add_command(report_command)

@@ -1,8 +1,9 @@
 """What `atelier loadtest` does: from its options to a report."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,32 +11,52 @@ from atelier._channel import target_of
 from atelier._client import Client
 from atelier._errors import AtelierError
 from atelier._loadtest import profile
+from atelier._loadtest.capacity import find_capacity
+from atelier._loadtest.capacity_summary import (
+    best_run,
+    capacity_summary,
+    print_capacity,
+    print_found,
+)
+from atelier._loadtest.clients import Clients, OneProcess
 from atelier._loadtest.environment import environment
-from atelier._loadtest.measure import Window, closed_drive, measure, open_drive
+from atelier._loadtest.measure import Window, measure
+from atelier._loadtest.objectives import objectives
+from atelier._loadtest.processes import Processes
 from atelier._loadtest.recording import Recording
+from atelier._loadtest.saturation import Throughput
 from atelier._loadtest.sender import sender
 from atelier._loadtest.server_split import counters, split
 from atelier._loadtest.summary import run_summary
 from atelier._loadtest.terminal import print_run
+from atelier._loadtest.trial import Trial, TrialPlan
 from atelier._loadtest.workload import Mix, Workload, size_of, weights, workload
 from atelier._transport import AsyncGrpcTransport
 
-__all__ = ["print_run", "run"]
+__all__ = ["print_capacity", "print_found", "print_run", "run"]
+
+_WAYS: Final = ("rate", "ramp", "steps", "trace", "callers", "find_capacity")
 
 
-def run(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Measures a run.
+def run(
+    options: Mapping[str, Any], tell: Callable[[Throughput | Trial], object] = lambda _: None
+) -> dict[str, Any]:
+    """Measures a run, or searches for the capacity.
+
+    Args:
+        options: Those of the command.
+        tell: Is given what a search finds, as soon as it is found.
 
     Raises:
-        ValueError: An option cannot be read.
+        ValueError: An option cannot be read, or a trial is too short for an objective.
         AtelierError: The server does not answer, or does not serve a model.
     """
-    mix, segments = _mix(options), _segments(options)
+    mix, segments, plan = _mix(options), _segments(options), _trial_plan(options)
     with Client(options["url"], timeout=options["timeout"], retries=0) as client:
         requests = workload(client, mix)
         about = environment(client, mix.models)
         before = counters(client)
-        report = asyncio.run(_run(options, requests, segments))
+        report = asyncio.run(_measured(options, requests, segments, plan, tell))
         try:
             found = split(before, counters(client))
         except AtelierError:
@@ -45,34 +66,77 @@ def run(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "format": 1,
         "about": {**about, "settings": {name: _plain(value) for name, value in settings.items()}},
-        "run": report,
+        **report,
         "server": found,
     }
 
 
-async def _run(
-    options: Mapping[str, Any], requests: Workload, segments: list[profile.Segment]
+async def _measured(
+    options: Mapping[str, Any],
+    requests: Workload,
+    segments: list[profile.Segment],
+    plan: TrialPlan | None,
+    tell: Callable[[Throughput | Trial], object],
 ) -> dict[str, Any]:
-    warmup, url = options["warmup"], options["url"]
+    async with _clients(options, requests) as clients:
+        if plan is None:
+            return {"run": await _run(options, clients, requests, segments)}
+        found = await find_capacity(clients, requests, plan, tell)
+        return {"run": best_run(found), "capacity": capacity_summary(found, plan)}
+
+
+@asynccontextmanager
+async def _clients(options: Mapping[str, Any], requests: Workload) -> AsyncIterator[Clients]:
+    url, timeout = options["url"], options["timeout"]
+    if options["processes"] > 1:
+        async with Processes(options["processes"], requests, url=url, timeout=timeout) as several:
+            yield several
+        return
     transport = AsyncGrpcTransport(target_of(url))
-    send = sender(transport, requests, url=url, timeout=options["timeout"])
     try:
-        if options["callers"]:
-            seconds = warmup + options["seconds"]
-            planned, drive = None, closed_drive(send, options["callers"], seconds)
-        else:
-            planned = _planned(options, segments)
-            seconds = warmup + sum(each.seconds for each in segments)
-            if options["trace"]:
-                seconds = warmup = 0.0
-                seconds = float(planned[-1]) or 1.0
-            drive = open_drive(send, planned)
-        window = Window(seconds, warmup)
-        recording = Recording(seconds - warmup, warmup)
-        sent = await measure(drive, requests, recording, window, planned)
-        return run_summary(recording, sent, segments)
+        yield OneProcess(sender(transport, requests, url=url, timeout=timeout))
     finally:
         await transport.close_async()
+
+
+async def _run(
+    options: Mapping[str, Any],
+    clients: Clients,
+    requests: Workload,
+    segments: list[profile.Segment],
+) -> dict[str, Any]:
+    warmup = options["warmup"]
+    if options["callers"]:
+        seconds = warmup + options["seconds"]
+        planned, drive = None, clients.closed_drive(options["callers"], seconds)
+    else:
+        planned = _planned(options, segments)
+        seconds = warmup + sum(each.seconds for each in segments)
+        if options["trace"]:
+            seconds = warmup = 0.0
+            seconds = float(planned[-1]) or 1.0
+        drive = clients.open_drive(planned)
+    recording = Recording(seconds - warmup, warmup)
+    sent = await measure(drive, requests, recording, Window(seconds, warmup), planned)
+    return run_summary(recording, sent, segments)
+
+
+def _trial_plan(options: Mapping[str, Any]) -> TrialPlan | None:
+    if not options["find_capacity"]:
+        if options["slo"]:
+            raise ValueError("--slo is for --find-capacity")
+        return None
+    if not options["slo"]:
+        raise ValueError(
+            "--find-capacity needs to know what is to hold: add --slo, such as p99<300ms"
+        )
+    return TrialPlan(
+        objectives(options["slo"]),
+        options["seconds"],
+        options["warmup"],
+        options["arrivals"],
+        options["seed"],
+    )
 
 
 def _planned(options: Mapping[str, Any], segments: list[profile.Segment]) -> profile.Moments:
@@ -100,12 +164,11 @@ def _mix(options: Mapping[str, Any]) -> Mix:
 
 
 def _segments(options: Mapping[str, Any]) -> list[profile.Segment]:
-    ways = [name for name in ("rate", "ramp", "steps", "trace", "callers") if options[name]]
+    ways = [name for name in _WAYS if options[name]]
     if len(ways) != 1:
-        given = " and ".join(f"--{way}" for way in ways) or "nothing"
-        raise ValueError(
-            f"give one of --rate, --ramp, --steps, --trace and --callers; there is {given}"
-        )
+        names = [f"--{name.replace('_', '-')}" for name in _WAYS]
+        given = " and ".join(f"--{way.replace('_', '-')}" for way in ways) or "nothing"
+        raise ValueError(f"give one of {', '.join(names[:-1])} and {names[-1]}; there is {given}")
     seconds = options["seconds"]
     match ways[0]:
         case "rate":

@@ -92,6 +92,7 @@ async def closed_loop(
     send: Send,
     callers: range,
     *,
+    of: int,
     seconds: float,
     start: float,
     record: Record,
@@ -104,6 +105,7 @@ async def closed_loop(
     Args:
         send: See `Send`.
         callers: Their numbers, as many as requests are under way at any time.
+        of: How many callers there are in all, other processes' included.
         seconds: For how long they send.
         start: The moment 0, by the clock of the running loop.
         record: Is given each outcome.
@@ -122,7 +124,7 @@ async def closed_loop(
             count += 1
             failure = await send(number)
             record(Outcome(number, sent, sent, loop.time() - start, failure))
-            number += len(callers)
+            number += of
             if failure:
                 await asyncio.sleep(_PAUSE_AFTER_FAILURE)
 

@@ -13,8 +13,24 @@ from atelier._loadtest.recording import Recording
 from atelier._loadtest.summary import Sent
 from atelier._loadtest.workload import Workload
 
-Drive: TypeAlias = Callable[[float, Record], Awaitable[int]]
-"""Sends requests from a moment of the loop's clock on, and returns how many it sent."""
+
+@dataclass(frozen=True)
+class Driven:
+    """What was sent.
+
+    Attributes:
+        count: How many requests.
+        processor: Seconds of processor time that other processes took for it.
+        processes: How many processes sent.
+    """
+
+    count: int
+    processor: float = 0.0
+    processes: int = 1
+
+
+Drive: TypeAlias = Callable[[float, Record], Awaitable[Driven]]
+"""Sends requests from a moment of the loop's clock on, and returns what it sent."""
 
 _LEAD: Final = 0.1
 """Seconds from the call to the moment 0, so that the first request is not late."""
@@ -36,9 +52,11 @@ class Window:
 def open_drive(send: Send, planned: Moments, enough: Callable[[], bool] = lambda: False) -> Drive:
     """Sends what is planned in this process."""
 
-    async def drive(start: float, record: Record) -> int:
+    async def drive(start: float, record: Record) -> Driven:
         numbers = range(len(planned))
-        return await open_loop(send, planned, numbers, start=start, record=record, enough=enough)
+        return Driven(
+            await open_loop(send, planned, numbers, start=start, record=record, enough=enough)
+        )
 
     return drive
 
@@ -46,8 +64,11 @@ def open_drive(send: Send, planned: Moments, enough: Callable[[], bool] = lambda
 def closed_drive(send: Send, callers: int, seconds: float) -> Drive:
     """Has callers wait for each other's server in this process."""
 
-    async def drive(start: float, record: Record) -> int:
-        return await closed_loop(send, range(callers), seconds=seconds, start=start, record=record)
+    async def drive(start: float, record: Record) -> Driven:
+        count = await closed_loop(
+            send, range(callers), of=callers, seconds=seconds, start=start, record=record
+        )
+        return Driven(count)
 
     return drive
 
@@ -83,7 +104,7 @@ async def measure(
 
     start, processor = loop.time() + _LEAD, time.process_time()
     driving = asyncio.ensure_future(drive(start, record))
-    interrupted = False
+    interrupted, driven = False, Driven(0)
 
     def interrupt() -> None:
         nonlocal interrupted
@@ -92,7 +113,7 @@ async def measure(
 
     loop.add_signal_handler(signal.SIGINT, interrupt)
     try:
-        await driving
+        driven = await driving
     except asyncio.CancelledError:
         if not interrupted:
             raise
@@ -103,6 +124,7 @@ async def measure(
         planned=due,
         seconds=window.seconds - window.warmup,
         interrupted=interrupted,
-        processor=time.process_time() - processor,
+        processor=time.process_time() - processor + driven.processor,
         elapsed=loop.time() - start,
+        processes=driven.processes,
     )

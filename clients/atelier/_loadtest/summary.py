@@ -13,6 +13,8 @@ _LATE = 0.1
 """The client is the bottleneck where its lateness makes more than this share of the latency."""
 _LEAST_LATENESS = 0.002
 """Seconds; an event loop's clock is no finer."""
+_BUSY = 0.9
+"""Or where its processes have a core busy for more than this share of the time."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,9 @@ class Sent:
         planned: How many requests were due, those of the warm-up left out.
         seconds: How long the plan was, without the warm-up.
         interrupted: Whether somebody stopped it before its end.
-        processor: Seconds of processor time that the client took.
+        processor: Seconds of processor time that the client took, all its processes together.
         elapsed: Seconds that it ran.
+        processes: How many processes sent.
     """
 
     planned: int
@@ -32,6 +35,12 @@ class Sent:
     interrupted: bool
     processor: float
     elapsed: float
+    processes: int = 1
+
+    @property
+    def cores(self) -> float:
+        """How many cores the client kept busy."""
+        return self.processor / max(self.elapsed, 1e-9)
 
 
 def latency_summary(latencies: Latencies) -> dict[str, Any]:
@@ -71,8 +80,9 @@ def run_summary(recording: Recording, sent: Sent, segments: Sequence[Segment]) -
             model: latency_summary(latencies)
             for model, latencies in sorted(recording.by_model.items())
         },
-        "client_cores": sent.processor / max(sent.elapsed, 1e-9),
-        "client_was_the_bottleneck": client_was_the_bottleneck(recording),
+        "client_processes": sent.processes,
+        "client_cores": sent.cores,
+        "client_was_the_bottleneck": client_was_the_bottleneck(recording, sent),
         "interval_seconds": recording.width,
         "intervals": [
             {
@@ -88,10 +98,14 @@ def run_summary(recording: Recording, sent: Sent, segments: Sequence[Segment]) -
     }
 
 
-def client_was_the_bottleneck(recording: Recording) -> bool:
-    """Whether the latency is in large part the client's own lateness."""
+def client_was_the_bottleneck(recording: Recording, sent: Sent) -> bool:
+    """Whether the latency is in large part the client's own lateness.
+
+    A closed loop is never late. There it is the processor that says so: a client process has one
+    thread that sends and reads.
+    """
     late, whole = recording.lateness.mean(), recording.latencies().mean()
-    return late > max(_LATE * whole, _LEAST_LATENESS)
+    return late > max(_LATE * whole, _LEAST_LATENESS) or sent.cores > _BUSY * sent.processes
 
 
 def _points(recording: Recording, segments: Sequence[Segment]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -125,15 +126,17 @@ def workload(client: Client, mix: Mix) -> Workload:
         OSError: An image cannot be read.
     """
     random = np.random.default_rng(mix.seed)
-    sources = _sources(mix)
+    configs = {model: client._converse(_config(model), client.timeout) for model in mix.models}
+    takes_images = any(_has(config, "image") for config in configs.values())
+    sources = _sources(mix) if takes_images else [None]
     samples, chances = [], []
     for model, weight in mix.models.items():
-        config = client._converse(_config(model), client.timeout)
+        config = configs[model]
         styles = _styles(client, mix) if _has(config, "style") else {}
         for size, share in mix.sizes.items():
             made = [
-                _sample(config, sources[number % len(sources)], size_of(size), styles, mix, random)
-                for number in range(_VARIANTS)
+                _sample(config, source, size_of(size), styles, mix, random)
+                for source in islice(cycle(sources), _VARIANTS)
             ]
             samples += made
             chances += [weight / sum(mix.models.values()) * share / len(made)] * len(made)
@@ -156,7 +159,7 @@ def _styles(client: Client, mix: Mix) -> Weights:
     return mix.styles or dict.fromkeys(client.styles(), 1.0)
 
 
-def _sources(mix: Mix) -> list[Image.Image]:
+def _sources(mix: Mix) -> Sequence[Image.Image | None]:
     if mix.images is None:
         return [made_image(number) for number in range(_MADE_IMAGES)]
     files = sorted(path for path in mix.images.iterdir() if path.suffix.lower() in _IMAGE_FILES)[
@@ -169,7 +172,7 @@ def _sources(mix: Mix) -> list[Image.Image]:
 
 def _sample(
     config: Any,
-    source: Image.Image,
+    source: Image.Image | None,
     size: tuple[int, int],
     styles: Weights,
     mix: Mix,
@@ -191,7 +194,7 @@ def _sample(
 def _value(
     tensor: Any,
     config: Any,
-    source: Image.Image,
+    source: Image.Image | None,
     size: tuple[int, int],
     styles: Weights,
     mix: Mix,
@@ -199,9 +202,9 @@ def _value(
 ) -> npt.NDArray[Any] | None:
     """A value of an input without its batch, or None for an optional one that is left out."""
     match tensor.name, tensor.data_type:
-        case "image", model_config_pb2.TYPE_STRING:
+        case "image", model_config_pb2.TYPE_STRING if source is not None:
             return np.array([_encoded(source.resize(size), mix.encoding)], object)
-        case "image", model_config_pb2.TYPE_UINT8:
+        case "image", model_config_pb2.TYPE_UINT8 if source is not None:
             height, width, _ = tensor.dims
             fixed = (width if width > 0 else size[0], height if height > 0 else size[1])
             return np.asarray(source.resize(fixed), np.uint8)

@@ -91,6 +91,36 @@ def test_a_run_that_nobody_answered_at_all_has_a_page():
     assert "did not answer at the end" in page(report)
 
 
+def searched(report):
+    """The report of a search whose only trial is the run of another report."""
+    evidence = {"p99<300ms": {"requests": 812, "late": 3, "independent": 700}}
+    trial = {
+        "rate": 20.0, "verdict": "holds", "queue_grew": False, "evidence": evidence,
+        "latency": report["run"]["latency"],
+    }  # fmt: skip
+    capacity = {
+        "objectives": ["p99<300ms"], "seconds": 40, "confidence": 0.99, "holds": 20.0,
+        "fails": None, "queue_is_steady": 20.0, "queue_grows": None,
+        "saturation": {"rate": 93.0, "callers": 8, "client_was_the_bottleneck": False},
+        "throughputs": [{"callers": 8, "rate": 93.0}], "trials": [trial], "stopped": "",
+    }  # fmt: skip
+    return {**report, "capacity": capacity}
+
+
+def test_a_search_for_the_capacity_has_a_section_of_its_own():
+    report = load_report(rate=None, find_capacity=True, slo="p99<300ms")
+    text = page(searched(report))
+    assert "Capacity: p99&lt;300ms held at 20/s for 40 s." in section(text, "capacity")
+    assert "<td>700</td><td>3</td><td>holds</td>" in section(text, "capacity")
+    assert "are of the trial at" in section(text, "overview")
+    assert 'id="capacity"' not in page(report)
+
+
+def test_a_search_that_tried_nothing_has_a_page():
+    text = page({**searched(load_report()), "run": None})
+    assert re.findall('<section id="([a-z]+)">', text) == ["capacity", "server", "about"]
+
+
 def test_a_closed_loop_is_said_to_hide_stalls():
     report = load_report(rate=None, callers=4)
     assert "stylize,classify with 4 callers in a closed loop" in page(report)

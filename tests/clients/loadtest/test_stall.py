@@ -9,7 +9,7 @@ import pytest
 
 from atelier._loadtest.latencies import Latencies
 from atelier._loadtest.loops import open_loop
-from atelier._loadtest.measure import Window, closed_drive, measure, open_drive
+from atelier._loadtest.measure import Driven, Window, closed_drive, measure, open_drive
 from atelier._loadtest.profile import moments, steady
 from atelier._loadtest.recording import Recording
 from atelier._loadtest.sender import sender
@@ -104,7 +104,7 @@ def test_what_a_client_that_waits_sends_late_counts_as_latency(planned):
                 await open_loop(
                     send, planned, range(number, number + 1), start=start, record=record
                 )
-            return len(planned)
+            return Driven(len(planned))
 
         return drive
 

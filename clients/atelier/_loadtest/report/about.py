@@ -13,7 +13,8 @@ def about(report: Report) -> Section:
     machine["memory"] = f"{machine.pop('memory_bytes') / 2**30:.1f} GiB"
     models = {name: ", ".join(versions) for name, versions in found["models"].items()}
     settings = {name: value for name, value in found["settings"].items() if value is not None}
-    client = {"cores used by the client": f"{report['run']['client_cores']:.2f}"}
+    run = report["run"]
+    client = {"cores used by the client": f"{run['client_cores']:.2f}"} if run else {}
     body = joined(
         (
             element("pre", element("code", report.get("command", ""))),

@@ -20,9 +20,11 @@ from atelier._loadtest.terminal import milliseconds, percentile_text, value_text
 _BARS_A_DECADE: Final = {WIDE: 40, NARROW: 20}
 
 
-def distribution(report: Report) -> Section:
+def distribution(report: Report) -> Section | None:
     """The histogram of all latencies and the percentiles of the run."""
     run = report["run"]
+    if run is None:
+        return None
     whole = latencies_of(run["intervals"])
     chart = None
     if whole.answered:

@@ -13,6 +13,7 @@ _WAYS = {
     "steps": "in steps of {} requests/s",
     "trace": "with the arrivals of {}",
     "callers": "with {} callers in a closed loop",
+    "slo": "with {}: the capacity",
 }
 
 
@@ -24,18 +25,23 @@ def title(report: Report) -> str:
         "ramp": str(settings["ramp"] or "").replace(":", " to "),
         "steps": str(settings["steps"] or "").replace(",", ", "),
     }
-    ways = [text.format(given[way]) for way, text in _WAYS.items() if given[way]]
+    ways = [text.format(given[way]) for way, text in _WAYS.items() if given.get(way)]
     return " ".join([str(settings["model"]), *ways])
 
 
-def overview(report: Report) -> Section:
-    """The figures of the whole run, and what has to be known before they are believed."""
+def overview(report: Report) -> Section | None:
+    """The figures of the run, and what has to be known before they are believed."""
     run = report["run"]
+    if run is None:
+        return None
+    asked, searched = rate_text(run["rate_asked"]), "capacity" in report
+    rates = {point["rate"] for point in run["points"]}
+    percentiles = _percentiles(run, several_rates=len(rates) > 1 and not searched)
     failed = sum(run["failures"].values())
     rate = _tile(
         "answered",
         f"{rate_text(run['rate_answered'])}/s",
-        f"{rate_text(run['rate_asked'])}/s asked",
+        f"{asked}/s asked",
     )
     failures = _tile(
         "failed", f"{failed / run['planned']:.2%}" if failed else "none",
@@ -43,8 +49,10 @@ def overview(report: Report) -> Section:
     )  # fmt: skip
     pixels = _tile("pixels", f"{run['pixels_per_second'] / 1e6:.3g} MP/s", "megapixels answered")
     longest = _tile("longest", milliseconds(run["latency"]["longest"]), "of those answered")
-    tiles = element("div", rate, *_percentiles(run), longest, failures, pixels, class_="tiles")
+    tiles = element("div", rate, *percentiles, longest, failures, pixels, class_="tiles")
     notes = sentences(run)
+    if searched:
+        notes.insert(0, f"These figures, and those over time, are of the trial at {asked}/s.")
     if report["about"]["settings"].get("callers"):
         notes.append(
             "A closed loop hides stalls: while the server does nothing, nothing is sent. Only an "
@@ -53,19 +61,15 @@ def overview(report: Report) -> Section:
     return Section("overview", "", joined((tiles, *(_note(each) for each in notes))))
 
 
-def _percentiles(run: dict[str, Any]) -> list[Markup]:
+def _percentiles(run: dict[str, Any], *, several_rates: bool) -> list[Markup]:
     """The p50 and the highest percentile that the sample carries."""
     carried = [name for name in QUANTILES if "refused" not in run["latency"][name]]
     found = []
     for name in dict.fromkeys((*carried[:1], *carried[-1:])):
         entry = run["latency"][name]
-        more = "over all rates" if _has_several_rates(run) else bounds_text(entry)
+        more = "over all rates" if several_rates else bounds_text(entry)
         found.append(_tile(name, milliseconds(entry["seconds"]), more))
     return found
-
-
-def _has_several_rates(run: dict[str, Any]) -> bool:
-    return len({point["rate"] for point in run["points"]}) > 1
 
 
 def _tile(name: str, value: str, more: str) -> Markup:

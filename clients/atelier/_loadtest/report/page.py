@@ -5,6 +5,7 @@ from importlib import resources
 from typing import Final, TypeAlias
 
 from atelier._loadtest.report.about import about
+from atelier._loadtest.report.capacity import capacity
 from atelier._loadtest.report.distribution import distribution
 from atelier._loadtest.report.markup import Markup, element, joined
 from atelier._loadtest.report.overview import overview, title
@@ -15,7 +16,9 @@ from atelier._loadtest.report.timeline import timeline
 
 Part: TypeAlias = Callable[[Report], Section | None]
 
-PARTS: Final[tuple[Part, ...]] = (overview, rates, distribution, timeline, server, about)
+PARTS: Final[tuple[Part, ...]] = (
+    overview, capacity, rates, distribution, timeline, server, about,
+)  # fmt: skip
 """What makes a section of a report, in the page's order; None where it has nothing to say."""
 
 _HATCHINGS: Final = ("", "M0,8L8,0", "M0,0L8,8", "M4,0L4,8", "M0,4L8,4M4,0L4,8")

@@ -25,7 +25,7 @@ _HELD: Final = 0.98
 
 def rates(report: Report) -> Section | None:
     """The percentiles at each rate of a run with steps or a ramp; None where there is one rate."""
-    points = report["run"]["points"]
+    points = report["run"]["points"] if report["run"] else []
     if len({point["rate"] for point in points}) < 2:
         return None
     carried = [

@@ -49,9 +49,11 @@ class _Interval(NamedTuple):
     failures: dict[str, int]
 
 
-def timeline(report: Report) -> Section:
+def timeline(report: Report) -> Section | None:
     """Rates, latencies, requests under way and errors over time."""
     run = report["run"]
+    if run is None:
+        return None
     intervals, kinds = _intervals(run), list(run["failures"])
     # What only a busy second or two can carry would be dots without a line.
     carried = [

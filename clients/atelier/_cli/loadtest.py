@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from atelier._cli.console import wide_console
-from atelier._cli.loadtest_reports import report_command, write_report
+from atelier._cli.loadtest_reports import compare_command, report_command, write_report
 from atelier._cli.options import server_options
 from atelier._extras import pip_install
 
@@ -119,6 +119,7 @@ def run_command(**options: Any) -> int:
 
 
 loadtest.add_command(report_command)
+loadtest.add_command(compare_command)
 
 
 def _missing(error: ModuleNotFoundError) -> click.ClickException:

@@ -13,7 +13,7 @@ _WAYS = {
     "steps": "in steps of {} requests/s",
     "trace": "with the arrivals of {}",
     "callers": "with {} callers in a closed loop",
-    "slo": "with {}: the capacity",
+    "slo": "capacity for {}",
 }
 
 

@@ -1,6 +1,5 @@
 """`atelier loadtest`."""
 
-import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -9,8 +8,8 @@ from typing import Any
 
 import click
 
-from atelier._atomic_write import write_whole
 from atelier._cli.console import wide_console
+from atelier._cli.loadtest_reports import report_command, write_report
 from atelier._cli.options import server_options
 from atelier._extras import pip_install
 
@@ -92,8 +91,8 @@ def _option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
     "--seed", "Another one draws other requests and arrivals.", type=click.IntRange(0), default=0
 )
 @_option(
-    "-o", "Where to write NAME.json.", default="loadtest", metavar="NAME",
-    type=click.Path(path_type=Path),
+    "-o", "Where to write NAME.json and NAME.html, the page that shows it.", default="loadtest",
+    metavar="NAME", type=click.Path(path_type=Path),
 )  # fmt: skip
 @server_options
 def run_command(**options: Any) -> int:
@@ -113,7 +112,7 @@ def run_command(**options: Any) -> int:
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     report["command"] = shlex.join(["atelier", *sys.argv[1:]])
-    _write(options["o"], report)
+    write_report(options["o"], report)
     run, capacity = report["run"], report.get("capacity")
     if "mlperf" in report:
         command.print_mlperf(report["mlperf"], console)
@@ -126,10 +125,7 @@ def run_command(**options: Any) -> int:
     return _INTERRUPTED if interrupted else 0
 
 
-def _write(name: Path, report: dict[str, Any]) -> None:
-    file = name.with_name(f"{name.name}.json")
-    write_whole(file, json.dumps(report, indent=1).encode())
-    click.echo(file)
+loadtest.add_command(report_command)
 
 
 def _missing(error: ModuleNotFoundError) -> click.ClickException:

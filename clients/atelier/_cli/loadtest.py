@@ -54,6 +54,10 @@ def _option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
     "queue begins to grow.", is_flag=True,
 )  # fmt: skip
 @_option(
+    "--mlperf", "Have MLPerf's own LoadGen measure, by its rules.",
+    type=click.Choice(["singlestream", "multistream", "server", "offline"]),
+)  # fmt: skip
+@_option(
     "--slo", "Objectives that are all to hold, such as p99<300ms,errors<0.1%. A request that "
     "fails is late, too.", metavar="OBJECTIVES",
 )  # fmt: skip
@@ -110,6 +114,9 @@ def run_command(**options: Any) -> int:
     report["command"] = shlex.join(["atelier", *sys.argv[1:]])
     write_report(options["o"], report)
     run, capacity = report["run"], report.get("capacity")
+    if "mlperf" in report:
+        command.print_mlperf(report["mlperf"], console)
+        return 0
     if run is not None:
         command.print_run(run, console)
     if capacity is not None:

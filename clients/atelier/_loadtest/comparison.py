@@ -15,7 +15,7 @@ Unit: TypeAlias = Literal["seconds", "a second", "share"]
 
 _LOAD: Final = (
     "model", "size", "style", "images", "encoding", "arrivals", "rate", "ramp", "steps", "trace",
-    "callers", "slo", "seconds",
+    "callers", "mlperf", "slo", "seconds",
 )  # fmt: skip
 """The settings that make the load: where one differs, the server had something else to do."""
 
@@ -143,7 +143,9 @@ def _check_load(before: Report, after: Report) -> None:
         raise ValueError("one is a run and the other a search for the capacity")
 
 
-def _check_run(name: str, run: Mapping[str, Any]) -> None:
+def _check_run(name: str, run: Mapping[str, Any] | None) -> None:
+    if run is None:
+        raise ValueError(f"the {name} report has no run of ours in it, of which to know the noise")
     if run["interrupted"]:
         raise ValueError(f"the {name} run was interrupted; run it again")
     if run["client_was_the_bottleneck"]:

@@ -8,6 +8,7 @@ from atelier._loadtest.report.about import about
 from atelier._loadtest.report.capacity import capacity
 from atelier._loadtest.report.distribution import distribution
 from atelier._loadtest.report.markup import Markup, element, joined
+from atelier._loadtest.report.mlperf import mlperf
 from atelier._loadtest.report.overview import overview, title
 from atelier._loadtest.report.rates import rates
 from atelier._loadtest.report.section import Report, Section
@@ -17,7 +18,7 @@ from atelier._loadtest.report.timeline import timeline
 Part: TypeAlias = Callable[[Report], Section | None]
 
 PARTS: Final[tuple[Part, ...]] = (
-    overview, capacity, rates, distribution, timeline, server, about,
+    overview, capacity, mlperf, rates, distribution, timeline, server, about,
 )  # fmt: skip
 """What makes a section of a report, in the page's order; None where it has nothing to say."""
 

@@ -63,7 +63,7 @@ def print_found(found: Throughput | Trial, console: Console) -> None:
 
 def print_capacity(capacity: Mapping[str, Any], console: Console) -> None:
     """Prints what a search found."""
-    table = Table("rate", "requests", "that say as much", "late", "verdict", "queue", "p50", "p99")
+    table = Table("rate", "requests", "worth", "late", "verdict", "queue", "p50", "p99")
     for trial in sorted(capacity["trials"], key=lambda trial: float(trial["rate"])):
         evidence = trial["evidence"].values()
         table.add_row(

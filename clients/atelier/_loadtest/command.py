@@ -23,6 +23,7 @@ from atelier._loadtest.clients import Clients, OneProcess
 from atelier._loadtest.environment import environment
 from atelier._loadtest.live import Live, WatchedClients
 from atelier._loadtest.measure import Window, measure
+from atelier._loadtest.mlperf_summary import sentences
 from atelier._loadtest.objectives import objectives
 from atelier._loadtest.processes import Processes
 from atelier._loadtest.recording import Recording
@@ -104,8 +105,6 @@ def _measurement(
 
 def print_mlperf(found: Mapping[str, Any], console: Console) -> None:
     """Prints what LoadGen found."""
-    from atelier._loadtest.mlperf import sentences
-
     for sentence in sentences(found):
         console.print(sentence, highlight=False, soft_wrap=True)
 

@@ -60,6 +60,9 @@ def test_loadgens_log_calls_the_run_valid(mlperf, served, tmp_path, capsys, scen
     out = capsys.readouterr().out
     assert f"LoadGen calls this {scenario} run VALID." in out
     assert "Min duration satisfied: Yes" in out
+    page = (tmp_path / "loadtest.html").read_text()
+    assert "MLPerf Results Summary" in page
+    assert f"LoadGen calls this {scenario} run VALID." in page
     assert "lasts 600 s or more; this one was asked for 1 s" in out
     assert not multiprocessing.active_children()
 

@@ -20,6 +20,7 @@ def load_report(
     *,
     seed: int = 0,
     latency: float = 0.03,
+    latencies: Callable[[np.random.Generator, Any], Any] | None = None,
     failure: Callable[[int], str] = lambda number: "",
     **settings: Any,
 ) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def load_report(
         seconds: How long all of them take.
         seed: Another one draws other latencies.
         latency: Their median, in seconds.
+        latencies: Draws them otherwise, given when each request is due.
         failure: What failed of the request of a number; "" where it was answered.
         settings: Others than the usual ones.
     """
@@ -37,9 +39,12 @@ def load_report(
     segments = steps(rates, seconds)
     planned = moments(segments, "poisson", random)
     recording = Recording(seconds)
+    if latencies is None:
+        took = latency * random.lognormal(0, 0.4, len(planned))
+    else:
+        took = latencies(random, planned)
     for number, due in enumerate(planned.tolist()):
-        took = latency * random.lognormal(0, 0.4)
-        outcome = Outcome(number, due, due + 0.001, due + took, failure(number))
+        outcome = Outcome(number, due, due + 0.001, due + took[number], failure(number))
         recording.record(outcome, ("stylize", "classify")[number % 2], 65_536)
     sent = Sent(len(planned), seconds, interrupted=False, processor=1.0, elapsed=seconds)
     timed = {

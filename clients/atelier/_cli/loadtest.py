@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from atelier._cli.console import wide_console
-from atelier._cli.loadtest_reports import report_command, write_report
+from atelier._cli.loadtest_reports import compare_command, report_command, write_report
 from atelier._cli.options import server_options
 from atelier._extras import pip_install
 
@@ -103,12 +103,15 @@ def run_command(**options: Any) -> int:
     carry is refused.
     """
     try:
+        from atelier._cli.loadtest_progress import shown
         from atelier._loadtest import command
+        from atelier._loadtest.live import Live
     except ModuleNotFoundError as error:
         raise _missing(error) from error
-    console = wide_console()
+    console, live = wide_console(), Live()
     try:
-        report = command.run(options, lambda found: command.print_found(found, console))
+        with shown(live):
+            report = command.run(options, lambda found: command.print_found(found, console), live)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     report["command"] = shlex.join(["atelier", *sys.argv[1:]])
@@ -126,6 +129,7 @@ def run_command(**options: Any) -> int:
 
 
 loadtest.add_command(report_command)
+loadtest.add_command(compare_command)
 
 
 def _missing(error: ModuleNotFoundError) -> click.ClickException:

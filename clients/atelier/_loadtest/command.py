@@ -21,6 +21,7 @@ from atelier._loadtest.capacity_summary import (
 )
 from atelier._loadtest.clients import Clients, OneProcess
 from atelier._loadtest.environment import environment
+from atelier._loadtest.live import Live, WatchedClients
 from atelier._loadtest.measure import Window, measure
 from atelier._loadtest.mlperf_summary import sentences
 from atelier._loadtest.objectives import objectives
@@ -41,19 +42,22 @@ _WAYS: Final = ("rate", "ramp", "steps", "trace", "callers", "find_capacity")
 
 
 def run(
-    options: Mapping[str, Any], tell: Callable[[Throughput | Trial], object] = lambda _: None
+    options: Mapping[str, Any],
+    tell: Callable[[Throughput | Trial], object] = lambda _: None,
+    live: Live | None = None,
 ) -> dict[str, Any]:
     """Measures a run, or searches for the capacity.
 
     Args:
         options: Those of the command.
         tell: Is given what a search finds, as soon as it is found.
+        live: Is told how far the run is.
 
     Raises:
         ValueError: An option cannot be read, or a trial is too short for an objective.
         AtelierError: The server does not answer, or does not serve a model.
     """
-    mix, measured = _mix(options), _measurement(options, tell)
+    mix, measured = _mix(options), _measurement(options, tell, live or Live())
     with Client(options["url"], timeout=options["timeout"], retries=0) as client:
         requests = workload(client, mix)
         about = environment(client, mix.models)
@@ -74,7 +78,7 @@ def run(
 
 
 def _measurement(
-    options: Mapping[str, Any], tell: Callable[[Throughput | Trial], object]
+    options: Mapping[str, Any], tell: Callable[[Throughput | Trial], object], live: Live
 ) -> Callable[[Workload], dict[str, Any]]:
     """What to do with the requests; all options are read before any of them is made."""
     if options["mlperf"]:
@@ -89,7 +93,8 @@ def _measurement(
     segments, plan = _segments(options), _trial_plan(options)
 
     async def measured(requests: Workload) -> dict[str, Any]:
-        async with _clients(options, requests) as clients:
+        async with _clients(options, requests) as senders:
+            clients = WatchedClients(senders, live)
             if plan is None:
                 return {"run": await _run(options, clients, requests, segments)}
             found = await find_capacity(clients, requests, plan, tell)

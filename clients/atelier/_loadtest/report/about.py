@@ -12,7 +12,11 @@ def about(report: Report) -> Section:
     machine = dict(found["machine"])
     machine["memory"] = f"{machine.pop('memory_bytes') / 2**30:.1f} GiB"
     models = {name: ", ".join(versions) for name, versions in found["models"].items()}
-    settings = {name: value for name, value in found["settings"].items() if value is not None}
+    settings = {
+        name: value
+        for name, value in found["settings"].items()
+        if value is not None and value is not False
+    }
     run = report["run"]
     client = {"cores used by the client": f"{run['client_cores']:.2f}"} if run else {}
     body = joined(

@@ -8,12 +8,13 @@ from atelier._loadtest.report.section import Report, Section, rate_text
 from atelier._loadtest.terminal import bounds_text, milliseconds, sentences
 
 _WAYS = {
+    "mlperf": "by MLPerf's scenario {}",
     "rate": "at {:g} requests/s",
     "ramp": "from {} requests/s",
     "steps": "in steps of {} requests/s",
     "trace": "with the arrivals of {}",
     "callers": "with {} callers in a closed loop",
-    "slo": "with {}: the capacity",
+    "slo": "capacity for {}",
 }
 
 
@@ -26,7 +27,7 @@ def title(report: Report) -> str:
         "steps": str(settings["steps"] or "").replace(",", ", "),
     }
     ways = [text.format(given[way]) for way, text in _WAYS.items() if given.get(way)]
-    return " ".join([str(settings["model"]), *ways])
+    return " ".join([str(settings["model"]), *ways[:1]])
 
 
 def overview(report: Report) -> Section | None:

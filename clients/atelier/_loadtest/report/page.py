@@ -18,7 +18,7 @@ from atelier._loadtest.report.timeline import timeline
 Part: TypeAlias = Callable[[Report], Section | None]
 
 PARTS: Final[tuple[Part, ...]] = (
-    overview, capacity, mlperf, rates, distribution, timeline, server, about,
+    overview, mlperf, capacity, rates, distribution, timeline, server, about,
 )  # fmt: skip
 """What makes a section of a report, in the page's order; None where it has nothing to say."""
 

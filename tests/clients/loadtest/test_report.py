@@ -3,11 +3,12 @@
 import copy
 import json
 import re
+import sys
 
 import pytest
 from click.testing import CliRunner
 
-from atelier._cli.loadtest_reports import report_command
+from atelier._cli.loadtest_reports import compare_command, report_command
 from atelier._loadtest.report.markup import element
 from atelier._loadtest.report.page import page
 from atelier._loadtest.report.plot import Plot
@@ -172,6 +173,18 @@ def test_another_file_is_refused(tmp_path, content, complaint):
     assert result.exit_code == 1
     assert complaint in result.output
     assert str(file) in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [([report_command, "a"], 1), ([compare_command, "a", "b"], 2)]
+)
+def test_a_missing_module_is_named_with_its_extra(monkeypatch, command, code):
+    for module in [name for name in sys.modules if name.startswith("atelier._loadtest")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "hdrh.histogram", None)
+    result = CliRunner().invoke(*command[:1], command[1:])
+    assert result.exit_code == code
+    assert 'is missing: pip install "atelier-art[loadtest]"' in result.output
 
 
 def test_axes_have_round_values_and_hold_all_of_theirs():

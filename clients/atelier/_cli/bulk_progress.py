@@ -1,7 +1,6 @@
 """How far a bulk run is: a bar on a terminal, lines elsewhere."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from atelier._bulk.tally import Tally
+from atelier._cli.console import repeatedly
 
 _SECONDS_OF_THE_BAR: Final = 0.2
 _SECONDS_OF_LINES: Final = 10.0
@@ -20,10 +20,10 @@ def shown(tally: Tally) -> Iterator[None]:
     """Shows the counts on standard error for the block."""
     console = Console(stderr=True)
     if console.is_terminal:
-        with _bar(console) as bar, _repeatedly(_SECONDS_OF_THE_BAR, lambda: _update(bar, tally)):
+        with _bar(console) as bar, repeatedly(_SECONDS_OF_THE_BAR, lambda: _update(bar, tally)):
             yield
     else:
-        with _repeatedly(_SECONDS_OF_LINES, lambda: click.echo(line_of(tally), err=True)):
+        with repeatedly(_SECONDS_OF_LINES, lambda: click.echo(line_of(tally), err=True)):
             yield
 
 
@@ -60,21 +60,3 @@ def _update(bar: Progress, tally: Tally) -> None:
         f"{tally.per_second(tally.pixels / 1e6):.2f} MP/s"
     )
     bar.update(bar.tasks[0].id, total=tally.total, completed=tally.seen, description=description)
-
-
-@contextmanager
-def _repeatedly(seconds: float, show: Callable[[], object]) -> Iterator[None]:
-    over = threading.Event()
-
-    def repeat() -> None:
-        while not over.wait(seconds):
-            show()
-        show()
-
-    thread = threading.Thread(target=repeat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()

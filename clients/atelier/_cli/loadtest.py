@@ -1,6 +1,5 @@
 """`atelier loadtest`."""
 
-import json
 import shlex
 import sys
 from collections.abc import Callable
@@ -9,10 +8,10 @@ from typing import Any
 
 import click
 
-from atelier._atomic_write import write_whole
 from atelier._cli.console import wide_console
+from atelier._cli.loadtest_extra import loadtest_extra
+from atelier._cli.loadtest_reports import compare_command, report_command, write_report
 from atelier._cli.options import server_options
-from atelier._extras import pip_install
 
 _INTERRUPTED = 130
 
@@ -55,6 +54,10 @@ def _option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
     "queue begins to grow.", is_flag=True,
 )  # fmt: skip
 @_option(
+    "--mlperf", "Have MLPerf's own LoadGen measure, by its rules.",
+    type=click.Choice(["singlestream", "multistream", "server", "offline"]),
+)  # fmt: skip
+@_option(
     "--slo", "Objectives that are all to hold, such as p99<300ms,errors<0.1%. A request that "
     "fails is late, too.", metavar="OBJECTIVES",
 )  # fmt: skip
@@ -88,8 +91,8 @@ def _option(name: str, text: str, **settings: Any) -> Callable[[Any], Any]:
     "--seed", "Another one draws other requests and arrivals.", type=click.IntRange(0), default=0
 )
 @_option(
-    "-o", "Where to write NAME.json.", default="loadtest", metavar="NAME",
-    type=click.Path(path_type=Path),
+    "-o", "Where to write NAME.json and NAME.html, the page that shows it.", default="loadtest",
+    metavar="NAME", type=click.Path(path_type=Path),
 )  # fmt: skip
 @server_options
 def run_command(**options: Any) -> int:
@@ -99,18 +102,22 @@ def run_command(**options: Any) -> int:
     neither a stalled server nor a late client hides. A percentile that so few requests cannot
     carry is refused.
     """
-    try:
+    with loadtest_extra():
+        from atelier._cli.loadtest_progress import shown
         from atelier._loadtest import command
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
-    console = wide_console()
+        from atelier._loadtest.live import Live
+    console, live = wide_console(), Live()
     try:
-        report = command.run(options, lambda found: command.print_found(found, console))
+        with shown(live):
+            report = command.run(options, lambda found: command.print_found(found, console), live)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     report["command"] = shlex.join(["atelier", *sys.argv[1:]])
-    _write(options["o"], report)
+    write_report(options["o"], report)
     run, capacity = report["run"], report.get("capacity")
+    if "mlperf" in report:
+        command.print_mlperf(report["mlperf"], console)
+        return 0
     if run is not None:
         command.print_run(run, console)
     if capacity is not None:
@@ -119,13 +126,5 @@ def run_command(**options: Any) -> int:
     return _INTERRUPTED if interrupted else 0
 
 
-def _write(name: Path, report: dict[str, Any]) -> None:
-    file = name.with_name(f"{name.name}.json")
-    write_whole(file, json.dumps(report, indent=1).encode())
-    click.echo(file)
-
-
-def _missing(error: ModuleNotFoundError) -> click.ClickException:
-    if error.name is None or error.name.startswith("atelier"):
-        raise error
-    return click.ClickException(f"the module {error.name!r} is missing: {pip_install('loadtest')}")
+loadtest.add_command(report_command)
+loadtest.add_command(compare_command)

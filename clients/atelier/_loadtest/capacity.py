@@ -176,6 +176,8 @@ def check_duration(objectives: Sequence[Objective], seconds: float, most: float)
 def _reason_to_stop(found: Capacity, trial: Trial) -> str:
     if trial.run["interrupted"]:
         return "it was interrupted"
+    if trial.run["answered"] == 0:
+        return f"at {trial.rate:.4g}/s the server answered nothing"
     if trial.run["client_was_the_bottleneck"]:
         return (
             f"at {trial.rate:.4g}/s the client, not the server, was the bottleneck; give it more "

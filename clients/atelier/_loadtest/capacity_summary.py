@@ -1,6 +1,6 @@
 """What a search for the capacity says, in the JSON file and in the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -63,7 +63,7 @@ def print_found(found: Throughput | Trial, console: Console) -> None:
 
 def print_capacity(capacity: Mapping[str, Any], console: Console) -> None:
     """Prints what a search found."""
-    table = Table("rate", "requests", "that say as much", "late", "verdict", "queue", "p50", "p99")
+    table = Table("rate", "requests", "worth", "late", "verdict", "queue", "p50", "p99")
     for trial in sorted(capacity["trials"], key=lambda trial: float(trial["rate"])):
         evidence = trial["evidence"].values()
         table.add_row(
@@ -98,6 +98,7 @@ def sentences(capacity: Mapping[str, Any]) -> list[str]:
             f"Each verdict is wrong with a probability of {1 - capacity['confidence']:.0%} at "
             "most, as far as bursts of late requests come independently of each other."
         )
+        found += _contradictions(capacity["trials"])
     most = capacity["saturation"]
     found.append(
         f"At saturation, with {most['callers']} requests under way, the server answered "
@@ -110,6 +111,17 @@ def sentences(capacity: Mapping[str, Any]) -> list[str]:
     if capacity["stopped"]:
         found.append(f"The search ended early: {capacity['stopped']}.")
     return found
+
+
+def _contradictions(trials: Sequence[Mapping[str, Any]]) -> list[str]:
+    failed = [each["rate"] for each in trials if each["verdict"] == "fails"]
+    others = [each["rate"] for each in trials if each["verdict"] != "fails"]
+    if not failed or not others or min(failed) > max(others):
+        return []
+    return [
+        f"The trial at {min(failed):.4g}/s failed, and the one at {max(others):.4g}/s did not: "
+        "something else disturbed one of them. Search again on a quiet machine."
+    ]
 
 
 def _trial(trial: Trial) -> dict[str, Any]:

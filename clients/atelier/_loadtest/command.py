@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import numpy as np
+from rich.console import Console
 
 from atelier._channel import target_of
 from atelier._client import Client
@@ -20,7 +21,9 @@ from atelier._loadtest.capacity_summary import (
 )
 from atelier._loadtest.clients import Clients, OneProcess
 from atelier._loadtest.environment import environment
+from atelier._loadtest.live import Live, WatchedClients
 from atelier._loadtest.measure import Window, measure
+from atelier._loadtest.mlperf_summary import sentences
 from atelier._loadtest.objectives import objectives
 from atelier._loadtest.processes import Processes
 from atelier._loadtest.recording import Recording
@@ -33,30 +36,33 @@ from atelier._loadtest.trial import Trial, TrialPlan
 from atelier._loadtest.workload import Mix, Workload, size_of, weights, workload
 from atelier._transport import AsyncGrpcTransport
 
-__all__ = ["print_capacity", "print_found", "print_run", "run"]
+__all__ = ["print_capacity", "print_found", "print_mlperf", "print_run", "run"]
 
 _WAYS: Final = ("rate", "ramp", "steps", "trace", "callers", "find_capacity")
 
 
 def run(
-    options: Mapping[str, Any], tell: Callable[[Throughput | Trial], object] = lambda _: None
+    options: Mapping[str, Any],
+    tell: Callable[[Throughput | Trial], object] = lambda _: None,
+    live: Live | None = None,
 ) -> dict[str, Any]:
     """Measures a run, or searches for the capacity.
 
     Args:
         options: Those of the command.
         tell: Is given what a search finds, as soon as it is found.
+        live: Is told how far the run is.
 
     Raises:
         ValueError: An option cannot be read, or a trial is too short for an objective.
         AtelierError: The server does not answer, or does not serve a model.
     """
-    mix, segments, plan = _mix(options), _segments(options), _trial_plan(options)
+    mix, measured = _mix(options), _measurement(options, tell, live or Live())
     with Client(options["url"], timeout=options["timeout"], retries=0) as client:
         requests = workload(client, mix)
         about = environment(client, mix.models)
         before = counters(client)
-        report = asyncio.run(_measured(options, requests, segments, plan, tell))
+        report = measured(requests)
         try:
             found = split(before, counters(client))
         except AtelierError:
@@ -71,30 +77,51 @@ def run(
     }
 
 
-async def _measured(
-    options: Mapping[str, Any],
-    requests: Workload,
-    segments: list[profile.Segment],
-    plan: TrialPlan | None,
-    tell: Callable[[Throughput | Trial], object],
-) -> dict[str, Any]:
-    async with _clients(options, requests) as clients:
-        if plan is None:
-            return {"run": await _run(options, clients, requests, segments)}
-        found = await find_capacity(clients, requests, plan, tell)
-        return {"run": best_run(found), "capacity": capacity_summary(found, plan)}
+def _measurement(
+    options: Mapping[str, Any], tell: Callable[[Throughput | Trial], object], live: Live
+) -> Callable[[Workload], dict[str, Any]]:
+    """What to do with the requests; all options are read before any of them is made."""
+    if options["mlperf"]:
+        from atelier._loadtest.mlperf import mlperf_plan, run_mlperf
+
+        asked, name = mlperf_plan(options), options["o"]
+        folder, where = name.with_name(f"{name.name}-mlperf"), _where(options)
+        return lambda requests: {
+            "run": None,
+            "mlperf": run_mlperf(asked, requests, folder, **where),
+        }
+    segments, plan = _segments(options), _trial_plan(options)
+
+    async def measured(requests: Workload) -> dict[str, Any]:
+        async with _clients(options, requests) as senders:
+            clients = WatchedClients(senders, live)
+            if plan is None:
+                return {"run": await _run(options, clients, requests, segments)}
+            found = await find_capacity(clients, requests, plan, tell)
+            return {"run": best_run(found), "capacity": capacity_summary(found, plan)}
+
+    return lambda requests: asyncio.run(measured(requests))
+
+
+def print_mlperf(found: Mapping[str, Any], console: Console) -> None:
+    """Prints what LoadGen found."""
+    for sentence in sentences(found):
+        console.print(sentence, highlight=False, soft_wrap=True)
+
+
+def _where(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {"url": options["url"], "timeout": options["timeout"]}
 
 
 @asynccontextmanager
 async def _clients(options: Mapping[str, Any], requests: Workload) -> AsyncIterator[Clients]:
-    url, timeout = options["url"], options["timeout"]
     if options["processes"] > 1:
-        async with Processes(options["processes"], requests, url=url, timeout=timeout) as several:
+        async with Processes(options["processes"], requests, **_where(options)) as several:
             yield several
         return
-    transport = AsyncGrpcTransport(target_of(url))
+    transport = AsyncGrpcTransport(target_of(options["url"]))
     try:
-        yield OneProcess(sender(transport, requests, url=url, timeout=timeout))
+        yield OneProcess(sender(transport, requests, **_where(options)))
     finally:
         await transport.close_async()
 
@@ -124,7 +151,7 @@ async def _run(
 def _trial_plan(options: Mapping[str, Any]) -> TrialPlan | None:
     if not options["find_capacity"]:
         if options["slo"]:
-            raise ValueError("--slo is for --find-capacity")
+            raise ValueError("--slo is for --find-capacity and --mlperf server")
         return None
     if not options["slo"]:
         raise ValueError(

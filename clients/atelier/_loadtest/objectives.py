@@ -33,6 +33,11 @@ class Objective:
     limit: float
 
     @property
+    def is_a_percentile(self) -> bool:
+        """Whether it is about latency, not about errors alone."""
+        return math.isfinite(self.limit)
+
+    @property
     def least(self) -> int:
         """How many requests it takes at least to show that it holds."""
         return least_requests(1 - self.share)

@@ -7,8 +7,6 @@ moment, and are ready before it.
 """
 
 import asyncio
-import multiprocessing
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -20,6 +18,7 @@ from atelier._loadtest.clients import never
 from atelier._loadtest.loops import Outcome, Record
 from atelier._loadtest.measure import Drive, Driven
 from atelier._loadtest.profile import Moments
+from atelier._loadtest.spawning import spawned
 from atelier._loadtest.workload import Workload
 
 _READY_SECONDS: Final = 120.0
@@ -47,20 +46,8 @@ class Processes:
         Raises:
             ChildProcessError: One of them ended, or is not ready after two minutes.
         """
-        context = multiprocessing.get_context("spawn")
-        # A child inherits what is ignored: Ctrl-C is for the parent alone, which ends the others.
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            for _ in range(self._count):
-                ours, theirs = context.Pipe()
-                process = context.Process(
-                    target=serve, args=(theirs, *self._arguments), daemon=True
-                )
-                process.start()
-                theirs.close()
-                self._workers.append(_Worker(process, ours))
-        finally:
-            signal.signal(signal.SIGINT, handler)
+        for _ in range(self._count):
+            self._workers.append(_Worker(*spawned(serve, *self._arguments)))
         try:
             for worker in self._workers:
                 await worker.ready()

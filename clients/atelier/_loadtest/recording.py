@@ -17,11 +17,13 @@ class Interval:
         latencies: From the planned moment to the response.
         failures: How many failed, by what failed.
         done: How many requests, due at any time, were answered within this interval.
+        ended: How many were answered or failed within it.
     """
 
     latencies: Latencies = field(default_factory=Latencies)
     failures: Counter[str] = field(default_factory=Counter)
     done: int = 0
+    ended: int = 0
 
 
 class Recording:
@@ -55,6 +57,7 @@ class Recording:
         by_model = self.by_model.setdefault(model, Latencies())
         self.lateness.record(outcome.sent - outcome.planned)
         self.last_done = max(self.last_done, done)
+        self._at(done).ended += 1
         if outcome.failure:
             interval.failures[outcome.failure] += 1
             for latencies in (interval.latencies, by_model, self.service):

@@ -89,6 +89,7 @@ def run_summary(recording: Recording, sent: Sent, segments: Sequence[Segment]) -
                 "answered": interval.latencies.answered,
                 "failures": dict(interval.failures),
                 "done": interval.done,
+                "ended": interval.ended,
                 "latencies": interval.latencies.encoded(),
             }
             for interval in recording.intervals
@@ -116,6 +117,8 @@ def _points(recording: Recording, segments: Sequence[Segment]) -> list[dict[str,
         if latencies.total:
             points.append(
                 {
+                    "start": start,
+                    "seconds": segment.seconds,
                     "rate": (segment.first + segment.last) / 2,
                     "answered": sum(interval.done for interval in intervals)
                     / (len(intervals) * recording.width),

@@ -104,6 +104,16 @@ def test_the_run_at_the_capacity_and_all_points_are_in_the_report(searches):
     assert f"At saturation, with {found.saturation.callers} requests under way, the server" in text
 
 
+def test_trials_that_contradict_each_other_are_said_to(searches):
+    summary = capacity_summary(searches[0], plan("p90<45ms", 90))
+    assert "disturbed" not in " ".join(sentences(summary))
+    lowest = min(summary["trials"], key=lambda trial: trial["rate"])
+    highest = max(summary["trials"], key=lambda trial: trial["rate"])
+    lowest["verdict"], highest["verdict"] = "fails", "holds"
+    expected = f"at {lowest['rate']:.4g}/s failed, and the one at {highest['rate']:.4g}/s did not"
+    assert expected in " ".join(sentences(summary))
+
+
 def test_a_duration_that_cannot_decide_an_objective_is_refused_with_the_one_that_can():
     with pytest.raises(ValueError, match=r"p99<45ms takes 459 requests .* --seconds 5 or more"):
         search("p50<1s,p99<45ms", 4)
@@ -146,6 +156,14 @@ def test_failures_are_late_and_have_an_objective_of_their_own():
     # It ended at the first look, a quarter of the way.
     assert 230 < trial.evidence["errors<1%"].requests < 270
     assert run_simulated(tried("p80<15ms")).evidence["p80<15ms"].late >= 100
+
+
+def test_a_server_that_dies_ends_the_search():
+    # After the closed loops, which take 10 s, and the first trial.
+    found = search("p90<45ms", 20, make_server=lambda: OneWorker(SERVICE, dies=50))
+    assert found.stopped.endswith("/s the server answered nothing")
+    assert not found.interrupted
+    assert 1 < len(found.trials) < 5
 
 
 def test_ctrl_c_ends_the_search_and_keeps_what_was_found(interrupt):

@@ -45,7 +45,7 @@ def test_what_is_planned_is_sent_and_written(served, loadtest, capsys):
     assert report["about"]["models"] == {"vae_decoder": ["1"]}
     assert report["about"]["settings"]["seed"] == 0
     out = capsys.readouterr().out
-    assert out.startswith("loadtest.json\n")
+    assert out.startswith("loadtest.json\nloadtest.html\n")
     assert "requests planned in 1 s" in out
     assert "needs 459 requests" in out
 

@@ -1,0 +1,79 @@
+"""The processes of the models: Triton 2.51 does not miss one that died.
+
+Its requests fail from then on, while Triton says that the model is ready. Loading the model anew
+does not help for long: the one before is never unloaded, and its other processes stay.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from atelier_supervisor.exit_status import as_shells_report, describe_end
+
+PROGRAM = "triton_python_backend_stub"
+MAX_BYTES = 2**16
+INSTANCE = 8
+"""Which argument of a stub is the name of its model instance, such as "style_0_1"."""
+
+
+class Stubs:
+    """The processes that Triton runs the instances of its models in."""
+
+    def __init__(self, triton: int) -> None:
+        """Begins with no process seen yet.
+
+        Args:
+            triton: The process id of Triton.
+        """
+        self._tasks = f"/proc/{triton}/task"
+        self._names: dict[int, str] = {}
+        self._ended: set[int] = set()
+
+    def lost(self) -> str | None:
+        """Looks at all of them, and tells of one that died and that Triton does not miss.
+
+        It had ended by the look before. What Triton itself ends, it takes notice of at once.
+
+        Returns:
+            Such as "the process of model instance style_0_1 was ended by SIGKILL", or None.
+        """
+        names: dict[int, str] = {}
+        ended: dict[int, int] = {}
+        for pid in self._children():
+            with contextlib.suppress(OSError):
+                state, *_, status = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+                # Of a process that has ended, the command line is gone.
+                name = self._names.get(pid) if state == "Z" else _instance(pid)
+                if name:
+                    names[pid] = name
+                    if state == "Z":
+                        ended[pid] = int(status)
+        lost = self._ended & ended.keys()
+        self._names, self._ended = names, set(ended)
+        for pid in lost:
+            end = describe_end(as_shells_report(os.waitstatus_to_exitcode(ended[pid])))
+            return f"the process of model instance {names[pid]} {end}"
+        return None
+
+    def _children(self) -> Iterator[int]:
+        # From each of Triton's threads, since all of /proc may hold many more processes.
+        with os.scandir(self._tasks) as threads:
+            for thread in threads:
+                with contextlib.suppress(OSError):
+                    yield from map(int, _text(f"{thread.path}/children").split())
+
+
+def _instance(pid: int) -> str | None:
+    """The model instance of a process; None if it is no stub, or none yet: just forked."""
+    arguments = _text(f"/proc/{pid}/cmdline").split("\0")
+    is_stub = arguments[0].endswith(PROGRAM) and len(arguments) > INSTANCE
+    return arguments[INSTANCE] if is_stub else None
+
+
+def _text(path: str) -> str:
+    # Bare calls take a third of the time, and there are some 500 threads.
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return os.read(file, MAX_BYTES).decode(errors="replace")
+    finally:
+        os.close(file)

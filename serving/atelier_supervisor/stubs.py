@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from atelier_supervisor.exit_status import as_shells_report, describe_end
 
 PROGRAM = "triton_python_backend_stub"
+IDLE_NANOSECONDS = 500_000
+"""How long the main thread of an idle stub runs at most between two looks: 25,000 an instant."""
 MAX_BYTES = 2**16
 INSTANCE = 8
 """Which argument of a stub is the name of its model instance, such as "style_0_1"."""
@@ -28,6 +30,7 @@ class Stubs:
         self._tasks = f"/proc/{triton}/task"
         self._names: dict[int, str] = {}
         self._ended: set[int] = set()
+        self._run_times: dict[int, int] | None = None
 
     def lost(self) -> str | None:
         """Looks at all of them, and tells of one that died and that Triton does not miss.
@@ -54,6 +57,25 @@ class Stubs:
             end = describe_end(as_shells_report(os.waitstatus_to_exitcode(ended[pid])))
             return f"the process of model instance {names[pid]} {end}"
         return None
+
+    def are_idle(self) -> bool:
+        """Looks at all of them, and tells whether none has worked since the look before.
+
+        What has no request waits for Triton in its main thread, on a futex, and wakes for an
+        instant each second. A model that waits so for something else looks idle too.
+        """
+        before, self._run_times = self._run_times, {}
+        idle = before is not None
+        for pid in self._children():
+            with contextlib.suppress(OSError):
+                if _instance(pid):
+                    main_thread = f"/proc/{pid}/task/{pid}"
+                    run_time = int(_text(f"{main_thread}/schedstat").split()[0])
+                    ran = run_time - (before or {}).get(pid, 0)
+                    waits = _text(f"{main_thread}/wchan").startswith("futex")
+                    idle = idle and waits and ran <= IDLE_NANOSECONDS
+                    self._run_times[pid] = run_time
+        return idle
 
     def _children(self) -> Iterator[int]:
         # From each of Triton's threads, since all of /proc may hold many more processes.

@@ -37,9 +37,11 @@ KILL_MARGIN_SECONDS = 2.0
 TIMED_OUT = 1
 """Triton's exit status when its own exit time-out has passed."""
 LINGER_SECONDS = 5.0
-"""How long Triton may go on once it was told to end and holds no model any more. Triton 2.51 never
-ends by itself if it was told to end while it loaded a model, or after a model failed to load in
-place of the same version."""
+"""How long Triton may go on once it was told to end and no model works any more. Triton 2.51 never
+ends by itself if it was told to end while it loaded a model, if a model failed to load in place of
+the same version, or if a client broke off while its answer was written: the request is answered and
+yet keeps its model (a leak that triton-inference-server/server#8078 has mended since). So an answer
+that a client has not read by then is lost to it."""
 
 WATCHED = {signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, signal.SIGCHLD}
 
@@ -84,9 +86,9 @@ class Supervision:
         self._drain = Drain(control)
         self._stubs = Stubs(triton.pid)
         self._restarted = restarted
-        self._owes_nothing = False
+        self._alone = self._owes_nothing = False
         # Times of the monotonic clock.
-        self._terminate_at = self._kill_at = self._alone_since = math.inf
+        self._terminate_at = self._kill_at = self._idle_since = math.inf
 
     def run(self) -> int:
         """Waits until Triton has ended, however that comes, and returns the exit status."""
@@ -102,13 +104,17 @@ class Supervision:
             if self.phase is Phase.DRAINING:
                 self._end_if_drained()
             if self.phase is Phase.ENDING:
-                self._note_whether_alone()
-            if time.monotonic() >= min(self._kill_at, self._alone_since + LINGER_SECONDS):
+                self._alone = is_alone(self._triton.pid)
+            if self.phase in (Phase.DRAINING, Phase.ENDING):
+                self._end_if_idle()
+            if time.monotonic() >= self._kill_at:
                 self._triton.kill()
                 self._triton.wait()
         self._take_signals(0)
         status = self._exit_status(self._triton.returncode)
-        if self.phase in (Phase.STARTING, Phase.SERVING) and not self.trouble:
+        if self.phase in (Phase.DRAINING, Phase.ENDING):
+            self.trouble = ""
+        elif not self.trouble:
             self.trouble = f"Triton {describe_end(status)}"
         return status
 
@@ -148,15 +154,18 @@ class Supervision:
             self.phase = Phase.ENDING
             self._triton.terminate()
 
-    def _note_whether_alone(self) -> None:
-        alone = is_alone(self._triton.pid)
-        self._alone_since = min(self._alone_since, time.monotonic()) if alone else math.inf
+    def _end_if_idle(self) -> None:
+        idle = self._stubs.are_idle()
+        self._idle_since = min(self._idle_since, time.monotonic()) if idle else math.inf
+        if time.monotonic() >= self._idle_since + LINGER_SECONDS:
+            self._owes_nothing = True
+            self._kill_at = 0.0
 
     def _exit_status(self, status: int) -> int:
         """Triton's status, or 128 + signal number, as shells report it."""
         # All requests were answered, if there were any; at most its exit hung.
-        self._owes_nothing |= self._alone_since < math.inf
-        if self._owes_nothing and status in (TIMED_OUT, -signal.SIGKILL):
+        answered = self._alone or self._owes_nothing
+        if answered and status in (TIMED_OUT, -signal.SIGKILL):
             return 0
         return as_shells_report(status)
 

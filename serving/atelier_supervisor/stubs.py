@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 from atelier_supervisor.exit_status import as_shells_report, describe_end
 
-PROGRAM = "triton_python_backend_stub"
+NAME = "triton_python_b"
+"""What the kernel calls a stub: the first 15 letters of its program's name."""
+INSTANCE = 8
+"""Which argument of a stub is the name of its model instance, such as "style_0_1"."""
 IDLE_NANOSECONDS = 500_000
 """How long the main thread of an idle stub runs at most between two looks: 25,000 an instant."""
 MAX_BYTES = 2**16
-INSTANCE = 8
-"""Which argument of a stub is the name of its model instance, such as "style_0_1"."""
 
 
 class Stubs:
@@ -28,7 +29,7 @@ class Stubs:
             triton: The process id of Triton.
         """
         self._tasks = f"/proc/{triton}/task"
-        self._names: dict[int, str] = {}
+        self._instances: dict[int, str] = {}
         self._ended: set[int] = set()
         self._run_times: dict[int, int] | None = None
 
@@ -40,22 +41,19 @@ class Stubs:
         Returns:
             Such as "the process of model instance style_0_1 was ended by SIGKILL", or None.
         """
-        names: dict[int, str] = {}
+        instances: dict[int, str] = {}
         ended: dict[int, int] = {}
-        for pid in self._children():
+        for pid, state, status in self._all():
             with contextlib.suppress(OSError):
-                state, *_, status = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
+                if state == "Z":
+                    ended[pid] = status
                 # Of a process that has ended, the command line is gone.
-                name = self._names.get(pid) if state == "Z" else _instance(pid)
-                if name:
-                    names[pid] = name
-                    if state == "Z":
-                        ended[pid] = int(status)
+                instances[pid] = self._instances.get(pid, "") or _instance(pid)
         lost = self._ended & ended.keys()
-        self._names, self._ended = names, set(ended)
+        self._instances, self._ended = instances, set(ended)
         for pid in lost:
             end = describe_end(as_shells_report(os.waitstatus_to_exitcode(ended[pid])))
-            return f"the process of model instance {names[pid]} {end}"
+            return f"the process of model instance {instances[pid] or 'unknown'} {end}"
         return None
 
     def are_idle(self) -> bool:
@@ -66,9 +64,9 @@ class Stubs:
         """
         before, self._run_times = self._run_times, {}
         idle = before is not None
-        for pid in self._children():
+        for pid, state, _ in self._all():
             with contextlib.suppress(OSError):
-                if _instance(pid):
+                if state != "Z":
                     main_thread = f"/proc/{pid}/task/{pid}"
                     run_time = int(_text(f"{main_thread}/schedstat").split()[0])
                     ran = run_time - (before or {}).get(pid, 0)
@@ -76,6 +74,16 @@ class Stubs:
                     idle = idle and waits and ran <= IDLE_NANOSECONDS
                     self._run_times[pid] = run_time
         return idle
+
+    def _all(self) -> Iterator[tuple[int, str, int]]:
+        """The process id, the state and the wait status of each."""
+        for pid in self._children():
+            with contextlib.suppress(OSError):
+                name, _, rest = _text(f"/proc/{pid}/stat").partition(" (")[2].rpartition(") ")
+                state, *_, status = rest.split()
+                # Between fork and exec, the name is still Triton's.
+                if name == NAME:
+                    yield pid, state, int(status)
 
     def _children(self) -> Iterator[int]:
         # From each of Triton's threads, since all of /proc may hold many more processes.
@@ -85,11 +93,9 @@ class Stubs:
                     yield from map(int, _text(f"{thread.path}/children").split())
 
 
-def _instance(pid: int) -> str | None:
-    """The model instance of a process; None if it is no stub, or none yet: just forked."""
-    arguments = _text(f"/proc/{pid}/cmdline").split("\0")
-    is_stub = arguments[0].endswith(PROGRAM) and len(arguments) > INSTANCE
-    return arguments[INSTANCE] if is_stub else None
+def _instance(pid: int) -> str:
+    """The model instance of a stub; empty if it has ended."""
+    return "".join(_text(f"/proc/{pid}/cmdline").split("\0")[INSTANCE : INSTANCE + 1])
 
 
 def _text(path: str) -> str:

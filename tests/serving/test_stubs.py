@@ -23,8 +23,11 @@ def run(tmp_path):
     def start(code, program="triton_python_backend_stub"):
         script = tmp_path / f"{len(children)}.py"
         script.write_text(f"print('runs', flush=True)\n{code}\n")
-        arguments = [program, str(script), *"234567", "style_0_1"]
-        child = subprocess.Popen(arguments, executable=sys.executable, stdout=subprocess.PIPE)
+        executable = tmp_path / program
+        if not executable.exists():
+            executable.symlink_to(sys.executable)
+        arguments = [str(executable), str(script), *"234567", "style_0_1"]
+        child = subprocess.Popen(arguments, stdout=subprocess.PIPE)
         children.append(child)
         assert child.stdout.readline() == b"runs\n"
         return child
@@ -56,6 +59,15 @@ def test_one_that_died_and_is_not_missed_is_told(stubs, run):
     assert stubs.lost() == "the process of model instance style_0_1 was ended by SIGSEGV"
 
 
+def test_one_that_died_before_it_was_seen_is_told_too(stubs, run):
+    child = run(IN_SLEEP)
+    child.kill()
+    until(lambda: ended(child))
+    assert stubs.lost() is None
+    told = "the process of model instance unknown was ended by SIGKILL"
+    assert stubs.lost().startswith(told)
+
+
 def test_one_whose_end_was_noticed_is_not_told(stubs, run):
     child = run(IN_SLEEP)
     assert stubs.lost() is None
@@ -81,7 +93,7 @@ def test_those_that_wait_on_a_lock_are_idle(stubs, run):
     assert stubs.are_idle()
 
 
-@pytest.mark.parametrize("code", [AT_WORK, IN_SLEEP])
+@pytest.mark.parametrize("code", [AT_WORK, IN_SLEEP], ids=["works", "sleeps"])
 def test_one_that_works_or_waits_for_something_else_is_not_idle(stubs, run, code):
     run(ON_A_LOCK)
     until(stubs.are_idle)

@@ -66,6 +66,35 @@ def test_a_process_of_a_model_that_dies_is_noticed(start, infer, processes):
     server.stop()
 
 
+DIES_ON_THE_SECOND_START = """
+import os
+import signal
+from pathlib import Path
+
+STARTS = Path(__file__).with_name("starts")
+
+
+class TritonPythonModel:
+    def initialize(self, args):
+        with STARTS.open("a") as starts:
+            starts.write("started ")
+        if STARTS.read_text() == "started started ":
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_start_that_fails_is_tried_again(start, tmp_path, write_model):
+    lines = []
+    server = start(write_model(tmp_path, "weak", DIES_ON_THE_SECOND_START), log=lines.append)
+    os.kill(server.pid, signal.SIGSEGV)
+    until(lambda: "restarted: every model is ready again" in lines)
+    assert [line for line in lines if line.startswith("restarting")] == [
+        "restarting: Triton was ended by SIGSEGV",
+        "restarting: Triton ended with status 1",
+    ]
+    server.stop()
+
+
 def test_a_triton_that_dies_again_and_again_is_given_up(start):
     server = start()
     for _ in range(4):

@@ -70,7 +70,7 @@ class Unreachable(AtelierError, ConnectionError):
     """No server answered: nobody listens, the connection broke, or the server shuts down.
 
     Or a server answered that does not serve the model at the moment: it is being swapped for its
-    next version, or did not load. `code` is NOT_FOUND then.
+    next version, or did not load. `code` is NOT_FOUND then. INTERNAL: its process has just died.
     """
 
     @property
@@ -103,6 +103,7 @@ _BY_STATUS: dict[grpc.StatusCode, type[AtelierError]] = {
 }
 
 _NO_VERSION = "has no available versions"
+_DEAD_PROCESS = "is not healthy"
 
 # Messages that mean something else than their status says. All of them are Triton's, but for two of
 # gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
@@ -113,6 +114,8 @@ _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
     # Only of a version that the request names: it was replaced, or it is not loaded yet.
     (grpc.StatusCode.UNAVAILABLE, "is not at ready state", InvalidRequest),
     (grpc.StatusCode.NOT_FOUND, _NO_VERSION, Unreachable),
+    # The process of a model died; the server starts it again.
+    (grpc.StatusCode.INTERNAL, _DEAD_PROCESS, Unreachable),
     (grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max", InvalidRequest),
     (grpc.StatusCode.UNIMPLEMENTED, "Received http2 header", Unreachable),
 ]
@@ -125,7 +128,8 @@ _OPENING: dict[type[AtelierError], str] = {
 }
 
 _OPENING_UNAVAILABLE = (
-    "the server at {url} does not serve it at the moment; a model is being swapped, or did not load"
+    "the server at {url} does not serve it at the moment; a model is being swapped or started "
+    "again, or did not load"
 )
 
 # What gRPC itself says of these two, only those understand who know gRPC.
@@ -135,7 +139,8 @@ _ADVICE: dict[type[AtelierError], str] = {
     DeadlineExceeded: "give it more time with timeout= in Python or --timeout on the command line, "
     "or check the address",
 }
-_CLEAR_ALREADY = re.compile(f"Server is stopping|{_NO_VERSION}|the client was closed")
+_UNAVAILABLE = re.compile(f"{_NO_VERSION}|{_DEAD_PROCESS}")
+_CLEAR_ALREADY = re.compile(f"Server is stopping|{_UNAVAILABLE.pattern}|the client was closed")
 
 _WRAPPING = re.compile(r"in ensemble '[^']*', ")
 
@@ -155,7 +160,7 @@ def from_status(
             kind = meaning
     details = _WRAPPING.sub("", details).strip()
     within = "in time" if timeout is None else f"within the timeout of {timeout:g} s"
-    opening = _OPENING_UNAVAILABLE if _NO_VERSION in details else _OPENING.get(kind, "")
+    opening = _OPENING_UNAVAILABLE if _UNAVAILABLE.search(details) else _OPENING.get(kind, "")
     opening = opening.format(url=url, within=within)
     if kind in _ADVICE and not _CLEAR_ALREADY.search(details):
         message = f"{opening}: {_ADVICE[kind]}" + (f" ({details})" if details else "")

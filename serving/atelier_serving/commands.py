@@ -8,10 +8,15 @@ import signal
 import sys
 import threading
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from atelier_serving.server import TritonServer
+
 STDERR = 2
+TURN_SECONDS = 0.25
 
 
 class _Repository(click.types.StringParamType):
@@ -22,6 +27,17 @@ class _Repository(click.types.StringParamType):
     def split_envvar_value(self, rv: str) -> list[str]:
         """Splits the variable as PATH is split, but not at the colons of addresses."""
         return [each for each in re.split(r":(?!//|\d+/)", rv) if each]
+
+
+def _wait(server: "TritonServer") -> None:
+    """Waits in short turns until the server has ended, and so misses no signal.
+
+    Handlers run in the main thread alone, and a wait without an end is not interrupted by a signal
+    that another thread takes: Linux gives it the second of two in one breath.
+    """
+    while True:
+        with contextlib.suppress(TimeoutError):
+            return server.wait(TURN_SECONDS)
 
 
 @click.command(context_settings={"auto_envvar_prefix": "ATELIER_SERVE", "show_default": True})
@@ -148,7 +164,7 @@ def serve(
         )
         reloads.start()
         try:
-            server.wait()
+            _wait(server)
         finally:
             asked_to_reload.put(False)
             reloads.join()

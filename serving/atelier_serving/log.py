@@ -22,6 +22,7 @@ _USAGE = re.compile(
     r"(?:^|tritonserver: )"
     r"(?P<why>(?:Bad option|Invalid option value|unrecognized option|option ).*)$"
 )
+_NOT_RESTARTED = re.compile(r"^not restarted: (?P<why>.*)$")
 _PORT = re.compile(r"Socket '.*:(?P<port>\d+)' already in use")
 
 
@@ -42,6 +43,21 @@ def port_in_use(lines: Iterable[str]) -> int | None:
     for line in lines:
         if match := _PORT.search(line):
             return int(match["port"])
+    return None
+
+
+def not_restarted(lines: Iterable[str]) -> str | None:
+    """Finds why a server that died is not started again.
+
+    Args:
+        lines: Lines of the log.
+
+    Returns:
+        What the supervisor told, or None if it did not.
+    """
+    for line in lines:
+        if match := _NOT_RESTARTED.search(line):
+            return match["why"]
     return None
 
 

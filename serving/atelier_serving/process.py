@@ -1,16 +1,19 @@
 """A Triton process under its supervisor, as the launcher sees it."""
 
 import collections
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import atelier_supervisor
 from atelier_supervisor import remains
+from atelier_supervisor.exit_status import as_shells_report
 
 TAIL_LINES = 2000
 """How many lines of the log are kept, to tell why a server ended."""
@@ -52,9 +55,9 @@ class SupervisedProcess:
         self._log = log
         self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._cleared = False
-        self.pid: int | None = None
-        """The process id of the command; None if it could not even be started."""
-        status, status_of_supervisor = os.pipe()
+        self._pid: int | None = None
+        self._pids, status_of_supervisor = os.pipe()
+        weakref.finalize(self, os.close, self._pids)
         arguments = [os.getpid(), status_of_supervisor, exit_timeout, directory, shm_prefix]
         arguments += [http_address, key]
         try:
@@ -74,22 +77,29 @@ class SupervisedProcess:
                 text=True,
                 errors="replace",
             )
-        except BaseException:
-            os.close(status)
-            raise
         finally:
             os.close(status_of_supervisor)
         self._reader = threading.Thread(target=self._read, name="triton-log", daemon=True)
-        with os.fdopen(status) as told:
-            try:
-                self._reader.start()
-                if pid := told.read():
-                    self.pid = int(pid)
-            except BaseException:
-                # Nobody gets this object, so nobody else could end what it started.
-                self.kill()
-                self._supervisor.wait()
-                raise
+        try:
+            self._reader.start()
+            self._read_pids()
+            os.set_blocking(self._pids, False)
+        except BaseException:
+            # Nobody gets this object, so nobody else could end what it started.
+            self.kill()
+            self._supervisor.wait()
+            raise
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the command, which changes with a restart; None if it never ran."""
+        with contextlib.suppress(BlockingIOError):
+            self._read_pids()
+        return self._pid
+
+    def _read_pids(self) -> None:
+        if told := os.read(self._pids, 4096):
+            self._pid = int(told.split()[-1])
 
     def _read(self) -> None:
         assert self._supervisor.stdout
@@ -109,6 +119,10 @@ class SupervisedProcess:
     def tail(self) -> tuple[str, ...]:
         """The last lines of output."""
         return tuple(self._tail)
+
+    def restart_on_failure(self) -> None:
+        """Has the command started again if it dies from now on."""
+        self._supervisor.send_signal(signal.SIGUSR1)
 
     def terminate(self) -> None:
         """Asks the command to finish its work and end; returns at once."""
@@ -141,17 +155,4 @@ class SupervisedProcess:
             self._cleared = True
             remains.clear(self.pid, self._directory, self._shm_prefix)
         self._reader.join(timeout=2.0)
-        return status if status >= 0 else 128 - status
-
-
-def describe_end(status: int) -> str:
-    """Says how a process ended.
-
-    Args:
-        status: Its exit status, as shells report it.
-
-    Returns:
-        Such as "was ended by SIGKILL" or "ended with status 1".
-    """
-    names = {128 + number: number.name for number in signal.Signals}
-    return f"was ended by {names[status]}" if status in names else f"ended with status {status}"
+        return as_shells_report(status)

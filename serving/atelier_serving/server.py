@@ -28,8 +28,9 @@ from atelier_serving.errors import CrashError, StartError
 from atelier_serving.installation import Installation, find_installation
 from atelier_serving.options import Settings, command_line, environment
 from atelier_serving.ports import check_free, free_port, resolve
-from atelier_serving.process import SupervisedProcess, describe_end
+from atelier_serving.process import SupervisedProcess
 from atelier_serving.reload import Reload, Reloader
+from atelier_supervisor.exit_status import describe_end
 from atelier_supervisor.model_control import ModelControl
 
 ATTEMPTS = 5
@@ -47,7 +48,8 @@ class TritonServer:
         client = Client(server.grpc_url)
     ```
 
-    It starts once. It ends when the block does, when `stop` or `kill` is called, and when this
+    It starts once. Triton is started again if it dies, or if the process of a model does; a line of
+    the log tells. It ends when the block does, when `stop` or `kill` is called, and when this
     process ends in any way, SIGKILL included; no process and no shared memory outlives it.
     """
 
@@ -142,6 +144,7 @@ class TritonServer:
             else:
                 break
         assert self._process
+        self._process.restart_on_failure()
         self._reloader = Reloader(
             self._control(),
             self._try_out,
@@ -223,6 +226,8 @@ class TritonServer:
                 return
             time.sleep(POLL_SECONDS)
         status = process.wait()
+        if self._end_requested.is_set():
+            raise StartError("Triton did not start: it was told to stop while it loaded its models")
         # After a model that failed to load, Triton 2.51 ends, and sometimes crashes on its way out.
         if status > 128 and not triton_log.model_failures(process.tail):
             words = triton_log.last_words(process.tail)
@@ -296,7 +301,7 @@ class TritonServer:
             timeout: Seconds to wait, or None for as long as it takes.
 
         Raises:
-            CrashError: It ended without being told to, or did not finish its requests in time.
+            CrashError: It died too often, or did not finish its requests in time.
             TimeoutError: It still runs.
         """
         if not self._process:
@@ -309,7 +314,8 @@ class TritonServer:
             return
         words = triton_log.last_words(self._process.tail)
         if not self._end_requested.is_set():
-            raise CrashError(f"Triton {describe_end(status)} by itself; its last words:\n{words}")
+            why = triton_log.not_restarted(self._process.tail) or f"Triton {describe_end(status)}"
+            raise CrashError(f"{why}; its last words:\n{words}")
         if status:
             raise CrashError(
                 f"Triton {describe_end(status)} before all requests were answered "
@@ -349,7 +355,7 @@ class TritonServer:
 
     @property
     def pid(self) -> int:
-        """The process id of Triton itself."""
+        """The process id of Triton itself, which changes when it is started again."""
         if not self._process or not self._process.pid:
             raise RuntimeError("the server has not been started")
         return self._process.pid

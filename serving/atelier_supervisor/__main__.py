@@ -6,7 +6,6 @@ from pathlib import Path
 # Isolated, Python searches the standard library alone; behind it, this package.
 sys.path.append(str(Path(__file__).parents[1]))
 
-from atelier_supervisor.drain import Drain
 from atelier_supervisor.model_control import ModelControl
 from atelier_supervisor.supervise import supervise
 
@@ -19,6 +18,6 @@ sys.exit(
         float(exit_timeout),
         Path(directory),
         shm_prefix,
-        Drain(ModelControl(address, key)),
+        ModelControl(address, key),
     )
 )

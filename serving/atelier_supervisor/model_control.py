@@ -47,6 +47,14 @@ class ModelControl:
         self._headers = {name: value}
         self._timeout = timeout
 
+    def is_ready(self) -> bool:
+        """Whether Triton has loaded every model and takes requests."""
+        try:
+            self._ask("GET", "health/ready")
+        except FAILURES:
+            return False
+        return True
+
     def index(self) -> list[dict[str, str]]:
         """What lies in the repositories: `name`, and `version` and `state` of what was loaded."""
         entries: list[dict[str, str]] = self._ask("POST", "repository/index")

@@ -19,12 +19,20 @@ def clear(process_group: int | None, directory: Path, shm_prefix: str) -> None:
         directory: The temporary directory of the server.
         shm_prefix: How the names of the server's shared memory regions begin.
     """
+    clear_for_restart(process_group, directory, shm_prefix)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def clear_for_restart(process_group: int | None, directory: Path, shm_prefix: str) -> None:
+    """Does what `clear` does, but leaves in the directory what the next Triton needs."""
     if process_group is not None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process_group, signal.SIGKILL)
     for region in SHARED_MEMORY.glob(f"{shm_prefix}*"):
         region.unlink(missing_ok=True)
-    shutil.rmtree(directory, ignore_errors=True)
+    # A socket that is there already cannot be listened on.
+    for socket in filter(Path.is_socket, directory.glob("*")):
+        socket.unlink()
 
 
 def reap() -> None:

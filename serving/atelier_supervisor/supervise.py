@@ -1,24 +1,34 @@
 """The phases of a server's life.
 
 Signals: SIGTERM lets accepted requests finish, SIGQUIT stops at once. A launcher that is gone is as
-good as a SIGTERM.
+good as a SIGTERM. With SIGUSR1 the launcher says that it has found the server ready: a Triton that
+dies from then on, or that loses the process of a model, is started again.
 """
 
+import contextlib
 import ctypes
 import enum
 import math
 import os
+import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 from atelier_supervisor.drain import Drain
-from atelier_supervisor.remains import clear, is_alone, reap
+from atelier_supervisor.exit_status import as_shells_report, describe_end
+from atelier_supervisor.model_control import ModelControl
+from atelier_supervisor.remains import clear_for_restart, is_alone, reap
+from atelier_supervisor.restarts import INTERVAL_SECONDS, MAX_STARTS, StartLimit
+from atelier_supervisor.stubs import Stubs
 
+LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.75
+"""How often it looks after Triton; what has to be seen twice is noticed within two seconds."""
 DRAIN_POLL_SECONDS = 0.05
 ORPHAN_SECONDS = 5.0
 """How long accepted requests may go on, at most, after the launcher was killed."""
@@ -27,16 +37,20 @@ KILL_MARGIN_SECONDS = 2.0
 TIMED_OUT = 1
 """Triton's exit status when its own exit time-out has passed."""
 LINGER_SECONDS = 5.0
-"""How long Triton may go on once it was told to end and holds no model any more. Triton 2.51 never
-ends by itself if it was told to end while it loaded a model, or after a model failed to load in
-place of the same version."""
+"""How long Triton may go on once it was told to end and no model works any more. Triton 2.51 never
+ends by itself if it was told to end while it loaded a model, if a model failed to load in place of
+the same version, or if a client broke off while its answer was written: the request is answered and
+yet keeps its model (a leak that triton-inference-server/server#8078 has mended since). So an answer
+that a client has not read by then is lost to it."""
 
-WATCHED = {signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD}
+WATCHED = {signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, signal.SIGCHLD}
 
 
 class Phase(enum.Enum):
     """What a server is at, and what ends it."""
 
+    STARTING = enum.auto()
+    """It loads its models and takes no requests yet."""
     SERVING = enum.auto()
     """It takes requests, until it is told to end."""
     DRAINING = enum.auto()
@@ -46,65 +60,114 @@ class Phase(enum.Enum):
 
 
 class Supervision:
-    """Sees Triton through its phases."""
+    """Sees one Triton through its phases.
+
+    Attributes:
+        phase: What it is at.
+        trouble: Why it ended, in words, if nobody had asked it to.
+    """
 
     def __init__(
-        self, triton: subprocess.Popen[bytes], launcher: int, exit_timeout: float, drain: Drain
+        self,
+        triton: subprocess.Popen[bytes],
+        launcher: int,
+        exit_timeout: float,
+        control: ModelControl,
+        *,
+        restarted: bool,
     ) -> None:
         """Begins with a process that was just started; see `supervise` for the arguments."""
-        self.phase = Phase.SERVING
+        self.phase = Phase.STARTING
+        self.trouble = ""
         self._triton = triton
         self._launcher = launcher
         self._exit_timeout = exit_timeout
-        self._drain = drain
+        self._control = control
+        self._drain = Drain(control)
+        self._stubs = Stubs(triton.pid)
+        self._restarted = restarted
+        self._alone = self._owes_nothing = False
         # Times of the monotonic clock.
-        self._terminate_at = self._kill_at = self._alone_since = math.inf
+        self._terminate_at = self._kill_at = self._idle_since = math.inf
 
     def run(self) -> int:
         """Waits until Triton has ended, however that comes, and returns the exit status."""
         while self._triton.poll() is None:
-            self._wait_for_signal()
+            self._take_signals(DRAIN_POLL_SECONDS if self.phase is Phase.DRAINING else POLL_SECONDS)
             if os.getppid() != self._launcher:
                 self._end_within(min(self._exit_timeout, ORPHAN_SECONDS))
+            if self._restarted and self.phase is Phase.STARTING and self._control.is_ready():
+                self.phase = Phase.SERVING
+                say("restarted: every model is ready again")
+            if self.phase is Phase.SERVING:
+                self._end_if_a_stub_died()
             if self.phase is Phase.DRAINING:
                 self._end_if_drained()
             if self.phase is Phase.ENDING:
-                self._note_whether_alone()
-            if time.monotonic() >= min(self._kill_at, self._alone_since + LINGER_SECONDS):
+                self._alone = is_alone(self._triton.pid)
+            if self.phase in (Phase.DRAINING, Phase.ENDING):
+                self._end_if_idle()
+            if time.monotonic() >= self._kill_at:
                 self._triton.kill()
                 self._triton.wait()
-        return self._exit_status(self._triton.returncode)
+        self._take_signals(0)
+        status = self._exit_status(self._triton.returncode)
+        if self.phase in (Phase.DRAINING, Phase.ENDING):
+            self.trouble = ""
+        elif not self.trouble:
+            self.trouble = f"Triton {describe_end(status)}"
+        return status
 
-    def _wait_for_signal(self) -> None:
-        poll = DRAIN_POLL_SECONDS if self.phase is Phase.DRAINING else POLL_SECONDS
-        received = signal.sigtimedwait(WATCHED, poll)
-        if received and received.si_signo == signal.SIGQUIT:
-            self._kill_at = 0.0
-        if received and received.si_signo == signal.SIGTERM:
-            self._end_within(self._exit_timeout)
+    def _take_signals(self, seconds: float) -> None:
+        """Waits for a signal, so long at most, and acts on all that have come by then."""
+        while received := signal.sigtimedwait(WATCHED, seconds):
+            seconds = 0
+            if received.si_signo == signal.SIGQUIT:
+                self._end_at_once()
+            if received.si_signo == signal.SIGTERM:
+                self._end_within(self._exit_timeout)
+            if received.si_signo == signal.SIGUSR1 and self.phase is Phase.STARTING:
+                self.phase = Phase.SERVING
+
+    def _end_at_once(self) -> None:
+        self.phase = Phase.ENDING
+        self._kill_at = 0.0
 
     def _end_within(self, seconds: float) -> None:
         """Has the server end; told so again, the earlier of both times counts."""
+        if self.phase is Phase.STARTING and not self._control.is_ready():
+            self._owes_nothing = True
+            self._end_at_once()
         self._terminate_at = min(self._terminate_at, time.monotonic() + seconds)
         self._kill_at = min(self._kill_at, self._terminate_at + KILL_MARGIN_SECONDS)
-        if self.phase is Phase.SERVING:
+        if self.phase in (Phase.STARTING, Phase.SERVING):
             self.phase = Phase.DRAINING
             self._drain.begin()
+
+    def _end_if_a_stub_died(self) -> None:
+        if trouble := self._stubs.lost():
+            self.trouble = trouble
+            self._kill_at = 0.0  # with a dead stub, Triton 2.51 never ends by itself
 
     def _end_if_drained(self) -> None:
         if self._drain.is_over() or time.monotonic() >= self._terminate_at:
             self.phase = Phase.ENDING
             self._triton.terminate()
 
-    def _note_whether_alone(self) -> None:
-        alone = is_alone(self._triton.pid)
-        self._alone_since = min(self._alone_since, time.monotonic()) if alone else math.inf
+    def _end_if_idle(self) -> None:
+        idle = self._stubs.are_idle()
+        self._idle_since = min(self._idle_since, time.monotonic()) if idle else math.inf
+        if time.monotonic() >= self._idle_since + LINGER_SECONDS:
+            self._owes_nothing = True
+            self._kill_at = 0.0
 
     def _exit_status(self, status: int) -> int:
         """Triton's status, or 128 + signal number, as shells report it."""
-        if self._alone_since < math.inf and status in (TIMED_OUT, -signal.SIGKILL):
-            return 0  # All requests were answered; only its exit hung.
-        return status if status >= 0 else 128 - status
+        # All requests were answered, if there were any; at most its exit hung.
+        answered = self._alone or self._owes_nothing
+        if answered and status in (TIMED_OUT, -signal.SIGKILL):
+            return 0
+        return as_shells_report(status)
 
 
 def supervise(
@@ -114,40 +177,64 @@ def supervise(
     exit_timeout: float,
     directory: Path,
     shm_prefix: str,
-    drain: Drain,
+    control: ModelControl,
 ) -> int:
-    """Runs Triton until it ends, and clears up after it.
+    """Runs Triton until it ends, starts it again if it died, and clears up after it.
 
     Args:
         command: Triton's command line.
         launcher: Process id of the launcher, which must be the parent.
-        status: File descriptor that Triton's process id is written to.
+        status: File descriptor that the process id of each Triton is written to, a line each.
         exit_timeout: Seconds that accepted requests may take on SIGTERM.
         directory: The temporary directory of the server, removed at the end.
         shm_prefix: How the names of the server's shared memory regions begin.
-        drain: What comes before Triton's own end on SIGTERM.
+        control: Triton's model control.
 
     Returns:
         The exit status: Triton's, or 128 + signal number, as shells report it.
     """
-    triton = _start(command)
-    os.write(status, str(triton.pid).encode())
-    os.close(status)
-    code = Supervision(triton, launcher, exit_timeout, drain).run()
-    clear(triton.pid, directory, shm_prefix)
-    reap()
+    _prepare()
+    limit = StartLimit()
+    served = False
+    while True:
+        limit.count()
+        triton = _start(command)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(status, f"{triton.pid}\n".encode())
+        supervision = Supervision(triton, launcher, exit_timeout, control, restarted=served)
+        code = supervision.run()
+        clear_for_restart(triton.pid, directory, shm_prefix)
+        reap()
+        served = served or supervision.phase is not Phase.STARTING
+        if not supervision.trouble or not served:
+            break
+        if limit.is_reached():
+            say(
+                f"not restarted: {supervision.trouble}, and {MAX_STARTS} starts within "
+                f"{INTERVAL_SECONDS:g} s are the limit"
+            )
+            break
+        say(f"restarting: {supervision.trouble}")
+    shutil.rmtree(directory, ignore_errors=True)
     return code
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    libc = ctypes.CDLL(None, use_errno=True)
+def say(line: str) -> None:
+    """Writes a line to the log, if anybody reads it."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{line}\n")  # which is flushed with each line
+
+
+def _prepare() -> None:
     # Stubs whose Triton died come to this process, which can then wait for their end.
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
 
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
     def prepare() -> None:
         # Safe here, for this process has a single thread that lives as long as itself.
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
 
     # SIGPIPE stays ignored in Triton: a launcher that was killed reads the log no more, and the

@@ -39,6 +39,7 @@ BY_MESSAGE = [
     ("UNAVAILABLE", "This protocol is restricted, expecting header 'x'", InvalidRequest),
     ("NOT_FOUND", "Request for unknown model: 'stylize' has no available versions", Unreachable),
     ("NOT_FOUND", "Request for unknown model: 'stylize' is not found", InvalidRequest),
+    ("INTERNAL", "Stub process 'decode_0_0' is not healthy.", Unreachable),
     ("RESOURCE_EXHAUSTED", "Sent message larger than max (9 vs. 4)", InvalidRequest),
     ("UNIMPLEMENTED", "Received http2 header with status: 404", Unreachable),
 ]
@@ -90,8 +91,8 @@ def test_a_server_that_stops_says_so_and_no_more():
 def test_a_model_that_is_away_is_not_told_as_a_server_out_of_reach():
     away = "Request for unknown model: 'stylize' has no available versions"
     assert message("NOT_FOUND", away) == (
-        "the server at host:8000 does not serve it at the moment; a model is being swapped, or did "
-        f"not load: {away}"
+        "the server at host:8000 does not serve it at the moment; a model is being swapped or "
+        f"started again, or did not load: {away}"
     )
 
 

@@ -1,13 +1,16 @@
 """What the supervisor asks of Triton before it ends it."""
 
 import json
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from atelier_serving.process import SupervisedProcess
 from atelier_supervisor.drain import Drain
 from atelier_supervisor.model_control import ModelControl
+from fakes.waiting import HANG_SECONDS
 
 
 @pytest.fixture
@@ -71,3 +74,21 @@ def test_a_server_that_is_not_there_is_not_waited_for():
     drain = Drain(ModelControl("127.0.0.1:1", "closed=secret"))
     drain.begin()
     assert drain.is_over()
+
+
+def test_an_ensemble_that_never_goes_is_not_waited_for_while_no_model_works(triton, tmp_path):
+    # The exit time-out is longer than the test waits.
+    process = SupervisedProcess(
+        ["sleep", "600"],
+        environment=dict(os.environ),
+        directory=tmp_path,
+        shm_prefix=f"atelier_test_{os.getpid()}_",
+        exit_timeout=600,
+        http_address=triton.address,
+        key="closed=secret",
+        log=lambda line: None,
+    )
+    process.restart_on_failure()
+    process.terminate()
+    assert process.wait(HANG_SECONDS) == 0
+    assert triton.state == "UNLOADING"

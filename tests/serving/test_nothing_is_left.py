@@ -69,19 +69,30 @@ def test_after_the_launcher_was_killed_under_load(serve, waiters, leftovers, sen
     assert all(answer.exception() for answer in endless.answers)
 
 
-@pytest.mark.parametrize("victim", ["tritonserver", "supervisor"])
-def test_after_a_part_was_killed(serve, waiters, leftovers, processes, victim):
+def test_after_the_supervisor_was_killed(serve, waiters, leftovers, processes):
     command = serve("--model-repository", waiters)
     command.ready()
     rest = leftovers(command.process.pid)
-    pids = processes(command.process.pid)
-    if victim == "supervisor":
-        (pid,) = processes(command.process.pid, depth=1)
-    else:
-        (pid,) = [pid for pid, name in pids.items() if name == victim]
+    (pid,) = processes(command.process.pid, depth=1)
     os.kill(pid, signal.SIGKILL)
     assert command.end() == 1
     until(lambda: not rest())
+
+
+def test_after_triton_was_killed_and_started_again(serve, waiters, leftovers, processes):
+    command = serve("--model-repository", waiters)
+    command.ready()
+    before = leftovers(command.process.pid)
+    pids = processes(command.process.pid)
+    (triton,) = [pid for pid, name in pids.items() if name == "tritonserver"]
+    regions = set(Path("/dev/shm").glob(f"atelier_{command.process.pid}_*"))
+    os.kill(triton, signal.SIGKILL)
+    until(lambda: "restarted" in command.log)
+    assert regions.isdisjoint(Path("/dev/shm").iterdir())
+    after = leftovers(command.process.pid)
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end() == 0
+    assert before() == after() == []
 
 
 def test_after_ctrl_c(serve, waiters, leftovers):

@@ -20,7 +20,7 @@ def start(tmp_path):
             shm_prefix=f"atelier_test_{os.getpid()}_",
             exit_timeout=1,
             http_address="127.0.0.1:1",
-            key="",
+            key="closed=to all",
             log=lambda line: None,
         )
 
@@ -57,3 +57,24 @@ def test_a_start_that_is_interrupted_leaves_no_process(start, processes, tmp_pat
         start()
     assert not set(started) & set(processes(1, depth=99))
     assert not (tmp_path / "directory").exists()
+
+
+def test_it_is_started_again_until_it_died_five_times(start, tmp_path):
+    process = start()
+    process.restart_on_failure()
+    pids = []
+    while process.poll() is None:
+        if process.pid not in pids:
+            pids.append(process.pid)
+            os.kill(process.pid, signal.SIGKILL)
+    assert len(pids) == 5
+    assert process.poll() == 128 + signal.SIGKILL
+    assert process.tail[-1].startswith("not restarted: Triton was ended by SIGKILL")
+    assert not (tmp_path / "directory").exists()
+
+
+def test_what_dies_before_it_was_found_ready_is_not_started_again(start):
+    process = start()
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait(30) == 128 + signal.SIGKILL
+    assert process.tail == ()

@@ -59,15 +59,18 @@ def test_a_port_in_use_is_told(serve, waiters):
     assert f"Error: port {port} of 127.0.0.1 is in use" in command.log
 
 
-def test_a_crash_is_told(serve, waiters, processes):
+def test_a_crash_is_told_and_served_on(serve, waiters, processes, infer):
     command = serve("--model-repository", waiters)
-    command.ready()
+    urls = command.ready()
     (triton,) = [
         pid for pid, name in processes(command.process.pid).items() if name == "tritonserver"
     ]
-    os.kill(triton, signal.SIGKILL)
-    assert command.end() == 1
-    assert "Error: Triton was ended by SIGKILL by itself" in command.log
+    os.kill(triton, signal.SIGSEGV)
+    until(lambda: "restarted: every model is ready again\n" in command.log)
+    assert "restarting: Triton was ended by SIGSEGV\n" in command.log
+    assert infer(urls["grpc"]) == 0
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end() == 0
 
 
 def test_options_after_two_dashes_reach_triton(serve, waiters):

@@ -1,5 +1,6 @@
 """SIGUSR1 to `atelier serve`, at any time."""
 
+import ctypes
 import io
 import os
 import signal
@@ -10,6 +11,8 @@ import pytest
 
 from atelier_serving.commands import serve as serve_here
 from fakes.waiting import until
+
+send_to_thread = ctypes.CDLL(None, use_errno=True).tgkill
 
 
 @pytest.fixture
@@ -54,6 +57,19 @@ def test_one_line_tells_what_happened(serve_painter, repository, ask, wait_for):
     command.process.send_signal(signal.SIGTERM)
     assert command.end() == 0
     assert command.process.stdout.read() == ""
+
+
+def test_signals_that_another_thread_takes_are_acted_on(serve_painter, repository, wait_for):
+    command, _ = serve_painter()
+    threads = [int(thread.name) for thread in Path(f"/proc/{command.process.pid}/task").iterdir()]
+    others = set(threads) - {command.process.pid}
+    assert others
+    for thread in others:
+        send_to_thread(command.process.pid, thread, signal.SIGUSR1)
+    wait_for(command, f"nothing new in {repository.path}\n")
+    for number in (signal.SIGUSR1, signal.SIGTERM):
+        send_to_thread(command.process.pid, min(others), number)
+    assert command.end() == 0
 
 
 def test_a_signal_during_the_start_waits_for_its_end(serve_painter, repository, ask, wait_for):
@@ -160,7 +176,7 @@ class Unreliable:
             raise KeyError("what nobody thought of")
         return "nothing new"
 
-    def wait(self):
+    def wait(self, timeout):
         for count in (1, 2):
             signal.raise_signal(signal.SIGUSR1)
             self.until(lambda count=count: self.reloads >= count)

@@ -1,0 +1,49 @@
+"""A caller's retries bridge the death of a model's process, as by the kernel's memory killer."""
+
+import contextlib
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atelier import Client
+from atelier_serving import TritonServer
+from fakes.style_network import IN_TWO_STYLES, write_style, write_style_weights
+
+COMPLETE = "--disable-auto-complete-config"
+REPOSITORY = Path(__file__).parents[2] / "model_repository"
+
+
+@pytest.fixture
+def server(tmp_path):
+    for model in ("decode", "encode", "stylize"):
+        shutil.copytree(REPOSITORY / model, tmp_path / model)
+    write_style(tmp_path, IN_TWO_STYLES)
+    write_style_weights(tmp_path, IN_TWO_STYLES)
+    with TritonServer(tmp_path, options=[COMPLETE]) as running:
+        yield running
+
+
+def kill_processes_of(model, triton):
+    killed = 0
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            arguments = file.with_name("cmdline").read_text().split("\0")
+            parent = file.read_text().rpartition(")")[2].split()[1]
+            if int(parent) == triton and any(each.startswith(f"{model}_0_") for each in arguments):
+                os.kill(int(file.parent.name), signal.SIGKILL)
+                killed += 1
+    assert killed
+
+
+def test_a_call_is_answered_although_a_process_has_just_died(server):
+    pixels = np.random.default_rng(0).integers(0, 256, (67, 45, 3), dtype=np.uint8)
+    with Client(server.grpc_url, timeout=120, retries=None) as art:
+        for model in ("decode", "style_weights", "style", "encode"):
+            triton = server.pid
+            kill_processes_of(model, triton)
+            np.testing.assert_array_equal(np.asarray(art.stylize(pixels, "negative")), 255 - pixels)
+            assert server.pid != triton

@@ -4,7 +4,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from types import TracebackType
@@ -24,13 +24,13 @@ from atelier import (
     _statistics,
     _stylize,
 )
+from atelier._balanced_transport import async_transport_to
 from atelier._base_client import BaseClient, Timeout
 from atelier._bulk.limit import GradientLimit
 from atelier._bulk.many import AnySource, BulkResult, encoded_results
 from atelier._bulk.patience import Patience
 from atelier._bulk.requests import Requests
 from atelier._calls import Call
-from atelier._channel import target_of
 from atelier._classify import Classification
 from atelier._compression import DEFAULT_STEP
 from atelier._conversation import Conversation, Result, next_call
@@ -42,7 +42,7 @@ from atelier._posterior import Posterior
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
 from atelier._styles import Style
-from atelier._transport import AsyncGrpcTransport, AsyncTransport, Request, StatusError
+from atelier._transport import AsyncTransport, Request, StatusError
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class AsyncClient(BaseClient):
 
     def __init__(
         self,
-        url: str = "localhost:8001",
+        url: str | Sequence[str] = "localhost:8001",
         *,
         timeout: float | None = 30.0,
         retries: int | None = None,
@@ -86,7 +86,7 @@ class AsyncClient(BaseClient):
             raise ValueError(f"max_in_flight {max_in_flight}: give 1 or more")
         self._max_in_flight = max_in_flight
         self._places = PerLoop(partial(asyncio.Semaphore, max_in_flight))
-        self._transport = AsyncGrpcTransport(target_of(url)) if transport is None else transport
+        self._transport = async_transport_to(url) if transport is None else transport
 
     async def stylize(
         self,
@@ -398,16 +398,20 @@ class AsyncClient(BaseClient):
         while True:
             try:
                 response = await self._send(call, policy)
-                return await asyncio.to_thread(call.read, response)
+                answer = await asyncio.to_thread(call.read, response)
             except AtelierError as error:
                 if self._closed:
                     raise
-                pause = policy.pause_after(error)
-            await asyncio.sleep(pause)
+                failure = error
+            else:
+                policy.served()
+                return answer
+            for pause in policy.pauses_after(failure):
+                await asyncio.sleep(pause)
 
     async def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
         body = await asyncio.to_thread(call.request, policy.remaining(), policy.request_id)
-        request = Request(call.method, call.model, body, policy.request_id)
+        request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
             return await self._transport.send_async(request, policy.remaining())
         except StatusError as error:

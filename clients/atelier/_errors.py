@@ -4,9 +4,11 @@ The tree, to be caught by meaning:
 
     AtelierError
     ├── InvalidRequest     the request is wrong: change it   (also a ValueError)
+    ├── NotAllowed         the caller lacks the right to it  (also a PermissionError)
     ├── Overloaded         the server has too much to do: come back later
     ├── DeadlineExceeded   the timeout passed                (also a TimeoutError)
     ├── Unreachable        nobody serves it at the moment    (also a ConnectionError)
+    │   └── Draining       the server is shutting down
     └── ServerFailed       the server failed on a request that may well be right
 
 Triton answers a full queue, an expired queue time, a drain and a restricted protocol with the one
@@ -59,6 +61,10 @@ class InvalidRequest(AtelierError, ValueError):
     """The request is wrong: a broken image, an unknown style, a model that is not served."""
 
 
+class NotAllowed(AtelierError, PermissionError):
+    """The server wants a token or a certificate that the caller does not have."""
+
+
 class Overloaded(AtelierError):
     """The server lives but has too much to do: its queue is full or took too long."""
 
@@ -73,7 +79,7 @@ class DeadlineExceeded(AtelierError, TimeoutError):
 
 
 class Unreachable(AtelierError, ConnectionError):
-    """No server answered: nobody listens, the connection broke, or the server shuts down.
+    """No server answered: nobody listens, or the connection broke.
 
     Or a server answered that does not serve the model at the moment: it is being swapped for its
     next version, or did not load. `code` is NOT_FOUND then.
@@ -83,6 +89,10 @@ class Unreachable(AtelierError, ConnectionError):
     def another_attempt_may_help(self) -> bool:
         """True, unless the client itself closed the connection."""
         return self.code is not grpc.StatusCode.CANCELLED
+
+
+class Draining(Unreachable):
+    """The server finishes what it accepted, and takes nothing more."""
 
 
 class ServerFailed(AtelierError):
@@ -96,8 +106,8 @@ _BY_STATUS: dict[grpc.StatusCode, type[AtelierError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     grpc.StatusCode.NOT_FOUND: InvalidRequest,
     grpc.StatusCode.ALREADY_EXISTS: InvalidRequest,
-    grpc.StatusCode.PERMISSION_DENIED: InvalidRequest,
-    grpc.StatusCode.UNAUTHENTICATED: InvalidRequest,
+    grpc.StatusCode.PERMISSION_DENIED: NotAllowed,
+    grpc.StatusCode.UNAUTHENTICATED: NotAllowed,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     grpc.StatusCode.FAILED_PRECONDITION: InvalidRequest,
     grpc.StatusCode.ABORTED: ServerFailed,
@@ -113,9 +123,10 @@ _NO_VERSION = "has no available versions"
 # Messages that mean something else than their status says. All of them are Triton's, but for two of
 # gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
 _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
+    (grpc.StatusCode.UNAVAILABLE, "Server is stopping", Draining),
     (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size", Overloaded),
     (grpc.StatusCode.UNAVAILABLE, "Request timeout expired", Overloaded),
-    (grpc.StatusCode.UNAVAILABLE, "This protocol is restricted", InvalidRequest),
+    (grpc.StatusCode.UNAVAILABLE, "This protocol is restricted", NotAllowed),
     # Only of a version that the request names: it was replaced, or it is not loaded yet.
     (grpc.StatusCode.UNAVAILABLE, "is not at ready state", InvalidRequest),
     (grpc.StatusCode.NOT_FOUND, _NO_VERSION, Unreachable),
@@ -127,6 +138,8 @@ _OPENING: dict[type[AtelierError], str] = {
     Overloaded: "the server at {url} has too much to do",
     DeadlineExceeded: "the server at {url} did not answer {within}",
     Unreachable: "cannot reach the server at {url}",
+    Draining: "the server at {url} is shutting down",
+    NotAllowed: "the server at {url} does not allow it",
     ServerFailed: "the server at {url} failed",
 }
 
@@ -146,6 +159,15 @@ _CLEAR_ALREADY = re.compile(f"Server is stopping|{_NO_VERSION}|the client was cl
 _WRAPPING = re.compile(r"in ensemble '[^']*', |\[request id: [^]]*\] ?")
 
 
+def kind_of(code: grpc.StatusCode, details: str) -> type[AtelierError]:
+    """The class of the error that a gRPC status becomes."""
+    kind = _BY_STATUS.get(code, ServerFailed)
+    for status, message, meaning in _BY_MESSAGE:
+        if code is status and message in details:
+            kind = meaning
+    return kind
+
+
 def from_status(
     code: grpc.StatusCode, details: str, *, url: str, model: str | None, timeout: float | None
 ) -> AtelierError:
@@ -155,10 +177,7 @@ def from_status(
     every other error begins with the server's address, since it speaks of the server. What gRPC
     said stands at the end, in parentheses.
     """
-    kind = _BY_STATUS.get(code, ServerFailed)
-    for status, message, meaning in _BY_MESSAGE:
-        if code is status and message in details:
-            kind = meaning
+    kind = kind_of(code, details)
     details = _WRAPPING.sub("", details).strip()
     within = "in time" if timeout is None else f"within the timeout of {timeout:g} s"
     opening = _OPENING_UNAVAILABLE if _NO_VERSION in details else _OPENING.get(kind, "")

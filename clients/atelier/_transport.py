@@ -1,6 +1,9 @@
 """What carries the bytes of a request to a server, and those of its response back."""
 
 import asyncio
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
@@ -22,12 +25,14 @@ class Request:
         model: The model that is asked; "" where the request is to the server itself.
         body: The message, serialised.
         id: Names the caller's call, which may take several requests, in logs and in errors.
+        tried: Targets at which the call failed, of several servers.
     """
 
     method: str
     model: str
     body: bytes
     id: str = ""
+    tried: frozenset[str] = frozenset()
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -41,12 +46,16 @@ class StatusError(Exception):
     Attributes:
         code: Its gRPC status.
         details: What the server said, or gRPC.
+        server: The target that failed, of several.
+        elsewhere: Whether another one may answer at once.
     """
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
         super().__init__(code, details)
         self.code = code
         self.details = details
+        self.server: str | None = None
+        self.elsewhere = False
 
 
 class Transport(Protocol):
@@ -86,15 +95,44 @@ class GrpcTransport:
         self._target = target
         self._channel = grpc.insecure_channel(target, options=options_for(target))
         self._closed = False
+        # A channel that is only let go of connects on and on.
+        weakref.finalize(self, self._channel.close).atexit = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._target,)
 
     def send(self, request: Request, timeout: float | None) -> bytes:
         """See `Transport`."""
-        try:
+        with self._errors():
             call = self._channel.unary_unary(_SERVICE + request.method)
             response: bytes = call(request.body, timeout=timeout, metadata=request.metadata)
+            return response
+
+    def begin(self, request: Request, timeout: float | None) -> Any:
+        """Sends a request and returns the call, a `grpc.Future`, whose result is for `result`."""
+        with self._errors():
+            call = self._channel.unary_unary(_SERVICE + request.method)
+            return call.future(request.body, timeout=timeout, metadata=request.metadata)
+
+    def result(self, call: Any, timeout: float) -> bytes | None:
+        """The response of a call, or None if it is not there within so many seconds.
+
+        Raises:
+            StatusError: As in `send`.
+        """
+        with self._errors():
+            try:
+                response: bytes = call.result(timeout)
+            except grpc.FutureTimeoutError:
+                return None
+            except grpc.FutureCancelledError as error:
+                raise _closed() from error
+            return response
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
         except grpc.RpcError as error:
             raise _status_error(error) from error
         except ValueError as error:
@@ -102,7 +140,6 @@ class GrpcTransport:
             if self._closed:
                 raise _closed() from error
             raise
-        return response
 
     def close(self) -> None:
         """See `Transport`."""

@@ -20,6 +20,7 @@ from atelier._errors import (
     AtelierError,
     DeadlineExceeded,
     InvalidRequest,
+    NotAllowed,
     Overloaded,
     Unreachable,
 )
@@ -27,6 +28,7 @@ from atelier._extras import DISTRIBUTION, advice_for, remedy_for
 
 _EXIT_CODES: dict[type[AtelierError], int] = {
     InvalidRequest: 1,
+    NotAllowed: 1,
     Unreachable: 3,
     Overloaded: 4,
     DeadlineExceeded: 5,

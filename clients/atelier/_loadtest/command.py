@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from atelier._channel import target_of
+from atelier._balanced_transport import async_transport_to
 from atelier._client import Client
 from atelier._errors import AtelierError
 from atelier._loadtest import profile
@@ -18,7 +18,6 @@ from atelier._loadtest.server_split import counters, split
 from atelier._loadtest.summary import run_summary
 from atelier._loadtest.terminal import print_run
 from atelier._loadtest.workload import Mix, Workload, size_of, weights, workload
-from atelier._transport import AsyncGrpcTransport
 
 __all__ = ["print_run", "run"]
 
@@ -54,7 +53,7 @@ async def _run(
     options: Mapping[str, Any], requests: Workload, segments: list[profile.Segment]
 ) -> dict[str, Any]:
     warmup, url = options["warmup"], options["url"]
-    transport = AsyncGrpcTransport(target_of(url))
+    transport = async_transport_to(url)
     send = sender(transport, requests, url=url, timeout=options["timeout"])
     try:
         if options["callers"]:

@@ -1,5 +1,7 @@
 """The thin client of Atelier: images, their styles and their movements over gRPC."""
 
+from importlib.metadata import version as _version
+
 from atelier._async_client import AsyncClient
 from atelier._bulk.many import BulkResult
 from atelier._classify import Classification, Label
@@ -7,11 +9,14 @@ from atelier._client import Client
 from atelier._errors import (
     AtelierError,
     DeadlineExceeded,
+    Draining,
     InvalidRequest,
+    NotAllowed,
     Overloaded,
     ServerFailed,
     Unreachable,
 )
+from atelier._extras import DISTRIBUTION as _DISTRIBUTION
 from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
 from atelier._posterior import Posterior
@@ -27,15 +32,19 @@ __all__ = [
     "Classification",
     "Client",
     "DeadlineExceeded",
+    "Draining",
     "ImageFormat",
     "ImageSource",
     "InvalidRequest",
     "Label",
     "MaskSource",
     "ModelStatistics",
+    "NotAllowed",
     "Overloaded",
     "Posterior",
     "ServerFailed",
     "Style",
     "Unreachable",
 ]
+
+__version__ = _version(_DISTRIBUTION)

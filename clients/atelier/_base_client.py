@@ -1,9 +1,12 @@
 """What both clients are, short of sending and waiting."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from atelier._calls import Call
-from atelier._errors import AtelierError, from_status
+from atelier._errors import AtelierError, InvalidRequest, from_status
+from atelier._retry_budget import RetryBudget
 from atelier._retry_policy import RetryPolicy, UseClientDefault, checked_timeout
 from atelier._transport import StatusError
 
@@ -13,14 +16,17 @@ Timeout = float | UseClientDefault | None
 class BaseClient:
     """The settings of a client, its policy of retries, and its errors."""
 
-    def __init__(self, url: str, *, timeout: float | None, retries: int | None) -> None:
+    def __init__(
+        self, url: str | Sequence[str], *, timeout: float | None, retries: int | None
+    ) -> None:
         if retries is not None and retries < 0:
             raise ValueError(
                 f"retries {retries}: give 0 or more, or None for as many as the timeout allows"
             )
-        self.url = url
+        self.url = url if isinstance(url, str) else ",".join(url)
         self.timeout = checked_timeout(timeout)
         self.retries = retries
+        self._budget = RetryBudget()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -29,18 +35,30 @@ class BaseClient:
     def _retry_policy(self, timeout: Timeout) -> RetryPolicy:
         self._check_open()
         seconds = self.timeout if isinstance(timeout, UseClientDefault) else timeout
-        return RetryPolicy(seconds, self.retries, self.url)
+        return RetryPolicy(seconds, self.retries, self.url, self._budget)
 
     def _patient_policy(self, timeout: float | None) -> RetryPolicy:
         self._check_open()
-        return RetryPolicy(timeout, None, self.url)
+        return RetryPolicy(timeout, None, self.url, self._budget)
 
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError(f"{self!r} is closed; make a new one")
 
+    @contextmanager
+    def _named(self, policy: RetryPolicy) -> Iterator[None]:
+        """Names the call in its error, unless that says that nothing was to be sent."""
+        try:
+            yield
+        except AtelierError as error:
+            if error.code is not None or not isinstance(error, InvalidRequest):
+                error.request_id = policy.request_id
+            raise
+
     def _error(self, error: StatusError, call: Call[Any], policy: RetryPolicy) -> AtelierError:
+        policy.failed_at(error.server, elsewhere=error.elsewhere)
+        url = self.url if error.server is None else error.server.removeprefix("dns:///")
         return from_status(
-            error.code, error.details, url=self.url, model=call.model or None,
+            error.code, error.details, url=url, model=call.model or None,
             timeout=policy.timeout,
         )  # fmt: skip

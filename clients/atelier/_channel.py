@@ -2,6 +2,8 @@
 
 import ipaddress
 import json
+import socket
+from collections.abc import Iterable
 from typing import TypeAlias
 
 ChannelOptions: TypeAlias = list[tuple[str, int | str]]
@@ -10,6 +12,22 @@ _UNLIMITED = -1
 
 # Every replica behind a name gets its share. Retries are the client's own, so gRPC's are off.
 _SERVICE_CONFIG = json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})
+
+
+def targets_of(url: str | Iterable[str]) -> list[str]:
+    """The gRPC targets of one or several addresses.
+
+    Args:
+        url: Addresses as `target_of` takes them, also in one text with commas between them.
+
+    Raises:
+        ValueError: There is none, one is there twice, or as of `target_of`.
+    """
+    urls = url.split(",") if isinstance(url, str) else list(url)
+    targets = [target_of(each.strip()) for each in urls]
+    if not targets or len(set(targets)) < len(targets):
+        raise ValueError(f"url {url!r}: give one address or several, each of them once")
+    return targets
 
 
 def target_of(url: str) -> str:
@@ -54,6 +72,23 @@ def options_for(target: str) -> ChannelOptions:
         # An http_proxy in the environment is not meant for the machine itself.
         options.append(("grpc.enable_http_proxy", 0))
     return options
+
+
+def resolved(target: str) -> list[str]:
+    """The targets of all addresses that a target's name has; the target itself if it has one.
+
+    Raises:
+        OSError: There is no such name.
+    """
+    host, _, port = target.removeprefix("dns:///").rpartition(":")
+    if not target.startswith("dns:///") or not port.isdigit() or host == "localhost":
+        return [target]
+    found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+    # The system puts the kind of address first that works here; both may lead to one server.
+    addresses = sorted({str(address[0]) for kind, *_, address in found if kind == found[0][0]})
+    if len(addresses) < 2:
+        return [target]
+    return [f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in addresses]
 
 
 def _is_address(host: str) -> bool:

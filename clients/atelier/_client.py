@@ -3,7 +3,7 @@
 # ruff: noqa: A002 - `format` is what a user of Pillow looks for.
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -21,9 +21,9 @@ from atelier import (
     _statistics,
     _stylize,
 )
+from atelier._balanced_transport import transport_to
 from atelier._base_client import BaseClient, Timeout
 from atelier._calls import Call
-from atelier._channel import target_of
 from atelier._classify import Classification
 from atelier._compression import DEFAULT_STEP
 from atelier._conversation import Conversation, Result, next_call
@@ -34,13 +34,13 @@ from atelier._posterior import Posterior
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
 from atelier._styles import Style
-from atelier._transport import GrpcTransport, Request, StatusError, Transport
+from atelier._transport import Request, StatusError, Transport
 
 T = TypeVar("T")
 
 
 class Client(BaseClient):
-    """A connection to an Atelier server, to be shared between threads.
+    """A connection to an Atelier server, or to several, to be shared between threads.
 
     It connects with the first call and again whenever the connection is lost, so that making one
     costs nothing and needs no server. Make it after a fork, never before: gRPC survives none.
@@ -52,13 +52,15 @@ class Client(BaseClient):
         >>> painting.save("painting.jpg")
 
     Args:
-        url: The server's gRPC port as `HOST:PORT`. Behind a name, requests take turns over every
-            address that the name has.
+        url: The server's gRPC port as `HOST:PORT`, or those of several servers, in a sequence or
+            with commas between them. Requests go to the one with the least in flight, of these and
+            of every address that a name has; a server that fails is set aside until it answers.
         timeout: Seconds for a whole call: connecting, waiting in the server's queue, computing,
             and trying again. None means no limit.
         retries: How often a call is tried again when the server cannot be reached or is
-            overloaded, after short pauses. None means as long as the timeout allows, so that the
-            restart of a server loses nothing; without a timeout, that is for ever.
+            overloaded: at another server, or after short pauses. None means as long as the timeout
+            allows, so that the restart of a server loses nothing; without a timeout, that is for
+            ever.
         transport: What carries the requests. None means a gRPC channel to `url`; tests of your own
             code give an `atelier.testing.MockTransport`.
 
@@ -68,14 +70,14 @@ class Client(BaseClient):
 
     def __init__(
         self,
-        url: str = "localhost:8001",
+        url: str | Sequence[str] = "localhost:8001",
         *,
         timeout: float | None = 30.0,
         retries: int | None = None,
         transport: Transport | None = None,
     ) -> None:
         super().__init__(url, timeout=timeout, retries=retries)
-        self._transport = GrpcTransport(target_of(url)) if transport is None else transport
+        self._transport = transport_to(url) if transport is None else transport
 
     def stylize(
         self,
@@ -574,17 +576,18 @@ class Client(BaseClient):
         """What the server counted of each model, by the model's name."""
         return self._converse(_statistics.statistics(), timeout)
 
-    def wait_ready(self, timeout: float | None = 60.0) -> None:
-        """Waits until the server serves `stylize`.
+    def wait_ready(self, timeout: float | None = 60.0, *, model: str = "stylize") -> None:
+        """Waits until the server is there and serves a model.
 
         Args:
             timeout: Seconds to wait, or None for as long as it takes.
+            model: The model, such as "classify", "generate" or "vae_decoder".
 
         Raises:
             Unreachable: It did not serve it in time; the message says why.
             DeadlineExceeded: The server took the last question and did not answer it in time.
         """
-        self._lead(_stylize.ready(self.url), self._patient_policy(timeout))
+        self._lead(_statistics.ready(model, self.url), self._patient_policy(timeout))
 
     def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""
@@ -606,23 +609,29 @@ class Client(BaseClient):
         return self._lead(conversation, self._retry_policy(timeout))
 
     def _lead(self, conversation: Conversation[T], policy: RetryPolicy) -> T:
-        step = next_call(conversation)
-        while not isinstance(step, Result):
-            step = next_call(conversation, self._response(step, policy))
-        return step.value
+        with self._named(policy):
+            step = next_call(conversation)
+            while not isinstance(step, Result):
+                step = next_call(conversation, self._response(step, policy))
+            return step.value
 
     def _response(self, call: Call[T], policy: RetryPolicy) -> T:
         while True:
             try:
-                return call.read(self._send(call, policy))
+                answer = call.read(self._send(call, policy))
             except AtelierError as error:
                 if self._closed:
                     raise
-                pause = policy.pause_after(error)
-            time.sleep(pause)
+                failure = error
+            else:
+                policy.served()
+                return answer
+            for pause in policy.pauses_after(failure):
+                time.sleep(pause)
 
     def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
-        request = Request(call.method, call.model, call.request(policy.remaining()))
+        body = call.request(policy.remaining(), policy.request_id)
+        request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
             return self._transport.send(request, policy.remaining())
         except StatusError as error:

@@ -4,9 +4,11 @@ The tree, to be caught by meaning:
 
     AtelierError
     ├── InvalidRequest     the request is wrong: change it   (also a ValueError)
+    ├── NotAllowed         the caller lacks the right to it  (also a PermissionError)
     ├── Overloaded         the server has too much to do: come back later
     ├── DeadlineExceeded   the timeout passed                (also a TimeoutError)
     ├── Unreachable        nobody serves it at the moment    (also a ConnectionError)
+    │   └── Draining       the server is shutting down
     └── ServerFailed       the server failed on a request that may well be right
 
 Triton answers a full queue, an expired queue time, a drain and a restricted protocol with the one
@@ -28,6 +30,7 @@ class AtelierError(Exception):
         code: The gRPC status, or None where the client found the fault before it sent anything.
         details: The server's own message without gRPC's and Triton's wrapping; empty if none.
         model: The name of the model that was asked, or None.
+        request_id: What the server's log calls the call; empty where nothing was sent.
     """
 
     def __init__(
@@ -42,6 +45,11 @@ class AtelierError(Exception):
         self.code = code
         self.details = details
         self.model = model
+        self.request_id = ""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} [request id: {self.request_id}]" if self.request_id else message
 
     @property
     def another_attempt_may_help(self) -> bool:
@@ -51,6 +59,10 @@ class AtelierError(Exception):
 
 class InvalidRequest(AtelierError, ValueError):
     """The request is wrong: a broken image, an unknown style, a model that is not served."""
+
+
+class NotAllowed(AtelierError, PermissionError):
+    """The server wants a token or a certificate that the caller does not have."""
 
 
 class Overloaded(AtelierError):
@@ -67,7 +79,7 @@ class DeadlineExceeded(AtelierError, TimeoutError):
 
 
 class Unreachable(AtelierError, ConnectionError):
-    """No server answered: nobody listens, the connection broke, or the server shuts down.
+    """No server answered: nobody listens, or the connection broke.
 
     Or a server answered that does not serve the model at the moment: it is being swapped for its
     next version, or did not load. `code` is NOT_FOUND then. INTERNAL: its process has just died.
@@ -77,6 +89,10 @@ class Unreachable(AtelierError, ConnectionError):
     def another_attempt_may_help(self) -> bool:
         """True, unless the client itself closed the connection."""
         return self.code is not grpc.StatusCode.CANCELLED
+
+
+class Draining(Unreachable):
+    """The server finishes what it accepted, and takes nothing more."""
 
 
 class ServerFailed(AtelierError):
@@ -90,8 +106,8 @@ _BY_STATUS: dict[grpc.StatusCode, type[AtelierError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     grpc.StatusCode.NOT_FOUND: InvalidRequest,
     grpc.StatusCode.ALREADY_EXISTS: InvalidRequest,
-    grpc.StatusCode.PERMISSION_DENIED: InvalidRequest,
-    grpc.StatusCode.UNAUTHENTICATED: InvalidRequest,
+    grpc.StatusCode.PERMISSION_DENIED: NotAllowed,
+    grpc.StatusCode.UNAUTHENTICATED: NotAllowed,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     grpc.StatusCode.FAILED_PRECONDITION: InvalidRequest,
     grpc.StatusCode.ABORTED: ServerFailed,
@@ -108,9 +124,10 @@ _DEAD_PROCESS = "is not healthy"
 # Messages that mean something else than their status says. All of them are Triton's, but for two of
 # gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
 _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
+    (grpc.StatusCode.UNAVAILABLE, "Server is stopping", Draining),
     (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size", Overloaded),
     (grpc.StatusCode.UNAVAILABLE, "Request timeout expired", Overloaded),
-    (grpc.StatusCode.UNAVAILABLE, "This protocol is restricted", InvalidRequest),
+    (grpc.StatusCode.UNAVAILABLE, "This protocol is restricted", NotAllowed),
     # Only of a version that the request names: it was replaced, or it is not loaded yet.
     (grpc.StatusCode.UNAVAILABLE, "is not at ready state", InvalidRequest),
     (grpc.StatusCode.NOT_FOUND, _NO_VERSION, Unreachable),
@@ -124,6 +141,8 @@ _OPENING: dict[type[AtelierError], str] = {
     Overloaded: "the server at {url} has too much to do",
     DeadlineExceeded: "the server at {url} did not answer {within}",
     Unreachable: "cannot reach the server at {url}",
+    Draining: "the server at {url} is shutting down",
+    NotAllowed: "the server at {url} does not allow it",
     ServerFailed: "the server at {url} failed",
 }
 
@@ -142,7 +161,16 @@ _ADVICE: dict[type[AtelierError], str] = {
 _UNAVAILABLE = re.compile(f"{_NO_VERSION}|{_DEAD_PROCESS}")
 _CLEAR_ALREADY = re.compile(f"Server is stopping|{_UNAVAILABLE.pattern}|the client was closed")
 
-_WRAPPING = re.compile(r"in ensemble '[^']*', ")
+_WRAPPING = re.compile(r"in ensemble '[^']*', |\[request id: [^]]*\] ?")
+
+
+def kind_of(code: grpc.StatusCode, details: str) -> type[AtelierError]:
+    """The class of the error that a gRPC status becomes."""
+    kind = _BY_STATUS.get(code, ServerFailed)
+    for status, message, meaning in _BY_MESSAGE:
+        if code is status and message in details:
+            kind = meaning
+    return kind
 
 
 def from_status(
@@ -154,10 +182,7 @@ def from_status(
     every other error begins with the server's address, since it speaks of the server. What gRPC
     said stands at the end, in parentheses.
     """
-    kind = _BY_STATUS.get(code, ServerFailed)
-    for status, message, meaning in _BY_MESSAGE:
-        if code is status and message in details:
-            kind = meaning
+    kind = kind_of(code, details)
     details = _WRAPPING.sub("", details).strip()
     within = "in time" if timeout is None else f"within the timeout of {timeout:g} s"
     opening = _OPENING_UNAVAILABLE if _UNAVAILABLE.search(details) else _OPENING.get(kind, "")

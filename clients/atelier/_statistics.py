@@ -1,8 +1,8 @@
-"""What a server counted of its models."""
+"""What a server says of its models: whether they are ready, their steps, what it counted."""
 
 from dataclasses import dataclass
 
-from atelier._calls import AllStatistics, ModelConfig
+from atelier._calls import AllStatistics, ModelConfig, ModelReady
 from atelier._conversation import Conversation
 
 
@@ -45,3 +45,8 @@ def steps(model: str) -> Conversation[list[str]]:
         return [step.model_name for step in config.ensemble_scheduling.step]
     named = config.parameters["calls"].string_value if "calls" in config.parameters else ""
     return [name.strip() for name in named.split(",") if name.strip()]
+
+
+def ready(model: str, url: str) -> Conversation[None]:
+    """Asks whether a model is ready, see `ModelReady`."""
+    yield ModelReady(model, url)

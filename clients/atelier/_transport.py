@@ -1,12 +1,17 @@
 """What carries the bytes of a request to a server, and those of its response back."""
 
 import asyncio
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 import grpc
 
 from atelier._channel import options_for
+from atelier._per_loop import PerLoop
 
 _SERVICE: Final = "/inference.GRPCInferenceService/"
 
@@ -19,11 +24,20 @@ class Request:
         method: The method of `inference.GRPCInferenceService`.
         model: The model that is asked; "" where the request is to the server itself.
         body: The message, serialised.
+        id: Names the caller's call, which may take several requests, in logs and in errors.
+        tried: Targets at which the call failed, of several servers.
     """
 
     method: str
     model: str
     body: bytes
+    id: str = ""
+    tried: frozenset[str] = frozenset()
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The headers of the request."""
+        return (("x-request-id", self.id),) if self.id else ()
 
 
 class StatusError(Exception):
@@ -32,12 +46,16 @@ class StatusError(Exception):
     Attributes:
         code: Its gRPC status.
         details: What the server said, or gRPC.
+        server: The target that failed, of several.
+        elsewhere: Whether another one may answer at once.
     """
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
         super().__init__(code, details)
         self.code = code
         self.details = details
+        self.server: str | None = None
+        self.elsewhere = False
 
 
 class Transport(Protocol):
@@ -74,14 +92,47 @@ class GrpcTransport:
 
     def __init__(self, target: str) -> None:
         """Makes the channel to a gRPC target, see `target_of`."""
+        self._target = target
         self._channel = grpc.insecure_channel(target, options=options_for(target))
         self._closed = False
+        # A channel that is only let go of connects on and on.
+        weakref.finalize(self, self._channel.close).atexit = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._target,)
 
     def send(self, request: Request, timeout: float | None) -> bytes:
         """See `Transport`."""
-        try:
+        with self._errors():
             call = self._channel.unary_unary(_SERVICE + request.method)
-            response: bytes = call(request.body, timeout=timeout)
+            response: bytes = call(request.body, timeout=timeout, metadata=request.metadata)
+            return response
+
+    def begin(self, request: Request, timeout: float | None) -> Any:
+        """Sends a request and returns the call, a `grpc.Future`, whose result is for `result`."""
+        with self._errors():
+            call = self._channel.unary_unary(_SERVICE + request.method)
+            return call.future(request.body, timeout=timeout, metadata=request.metadata)
+
+    def result(self, call: Any, timeout: float) -> bytes | None:
+        """The response of a call, or None if it is not there within so many seconds.
+
+        Raises:
+            StatusError: As in `send`.
+        """
+        with self._errors():
+            try:
+                response: bytes = call.result(timeout)
+            except grpc.FutureTimeoutError:
+                return None
+            except grpc.FutureCancelledError as error:
+                raise _closed() from error
+            return response
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
         except grpc.RpcError as error:
             raise _status_error(error) from error
         except ValueError as error:
@@ -89,7 +140,6 @@ class GrpcTransport:
             if self._closed:
                 raise _closed() from error
             raise
-        return response
 
     def close(self) -> None:
         """See `Transport`."""
@@ -103,20 +153,19 @@ class AsyncGrpcTransport:
     def __init__(self, target: str) -> None:
         """Takes a gRPC target, see `target_of`."""
         self._target = target
-        # Made with the first request, since it binds itself to the loop that runs by then.
-        self._channel: Any = None
+        # Made with the first request of a loop, since a channel binds itself to the loop that runs.
+        self._channels: PerLoop[Any] = PerLoop(partial(_async_channel, target))
         self._closed = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._target,)
 
     async def send_async(self, request: Request, timeout: float | None) -> bytes:
         """See `AsyncTransport`."""
         self._check_open()
-        if self._channel is None:
-            self._channel = grpc.aio.insecure_channel(
-                self._target, options=options_for(self._target)
-            )
-        call = self._channel.unary_unary(_SERVICE + request.method)
+        call = self._channels.here().unary_unary(_SERVICE + request.method)
         try:
-            response: bytes = await call(request.body, timeout=timeout)
+            response: bytes = await call(request.body, timeout=timeout, metadata=request.metadata)
         except grpc.RpcError as error:
             raise _status_error(error) from error
         except grpc.aio.UsageError as error:
@@ -138,8 +187,13 @@ class AsyncGrpcTransport:
     async def close_async(self) -> None:
         """See `AsyncTransport`."""
         self._closed = True
-        if self._channel is not None:
-            await self._channel.close()
+        channel = self._channels.pop()
+        if channel is not None:
+            await channel.close()
+
+
+def _async_channel(target: str) -> Any:
+    return grpc.aio.insecure_channel(target, options=options_for(target))
 
 
 def _status_error(error: grpc.RpcError) -> StatusError:

@@ -78,6 +78,13 @@ def setting(default: Any = MISSING, help: str = "", **properties: Any) -> Any:  
     return field(default=default, metadata={_SETTING: Setting(help, **properties)})
 
 
+STRICT_SETTING: dict[str, Any] = {
+    "default": False,
+    "help": "Refuse images that cannot be decoded, instead of leaving them out.",
+}
+"""Of whatever trains on a folder of images."""
+
+
 def setting_of(field: Any) -> Setting | None:
     """The `Setting` of a dataclass field, or None."""
     found: Setting | None = field.metadata.get(_SETTING)

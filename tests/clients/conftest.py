@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import grpc
@@ -15,7 +16,7 @@ from PIL import Image
 from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc import service_pb2_grpc
 
-from atelier import AsyncClient, Client, _client, _retry_policy
+from atelier import AsyncClient, Client, _client, _retry_budget, _retry_policy
 from fakes.autoencoder import MODELS as AUTOENCODER_MODELS
 from fakes.autoencoder import Autoencoder
 from fakes.generator import MODELS as GENERATOR_MODELS
@@ -36,6 +37,8 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.requests: list[Any] = []
         self.seconds_left: list[float] = []
         self.configs: list[str] = []
+        # The headers `x-request-id`.
+        self.ids: list[str] = []
         self.script: list[
             tuple[grpc.StatusCode, str] | threading.Event | messages.ModelInferResponse | None
         ] = []
@@ -47,7 +50,9 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         # What answers for `latents` and `generate`; without, they are not served.
         self.generator: Generator | None = None
         self.ready = [True]
+        self.models = ["stylize"]
         self.versions = ["1"]
+        self.probes = 0
         self.working = 0
         self.most_working = 0
         self.counts: Counter[str] = Counter()
@@ -81,6 +86,7 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.wait_for(lambda: self.working == 0)
 
     def ModelInfer(self, request, context):  # noqa: N802
+        self._note_id(context)
         if request.model_name == "classify" and not self.classes:
             unknown = "Request for unknown model: 'classify' is not found"
             context.abort(grpc.StatusCode.NOT_FOUND, unknown)
@@ -131,7 +137,11 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             unknown = f"Request for unknown model: {model!r} is not found"
             context.abort(grpc.StatusCode.NOT_FOUND, unknown)
 
+    def _note_id(self, context):
+        self.ids.append(dict(context.invocation_metadata())["x-request-id"])
+
     def ModelConfig(self, request, context):  # noqa: N802
+        self._note_id(context)
         self._check_autoencoder(request.name, request.version, context)
         self._check_generator(request.name, context)
         self.configs.append(request.name)
@@ -162,9 +172,15 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             statistics.compute_infer.ns = count * (5_000_000 if model == "style" else 9_000_000)
         return response
 
+    def ServerLive(self, request, context):  # noqa: N802
+        with self._changed:
+            self.probes += 1
+            self._changed.notify_all()
+        return messages.ServerLiveResponse(live=True)
+
     def ModelReady(self, request, context):  # noqa: N802
         ready = self.ready.pop(0) if len(self.ready) > 1 else self.ready[0]
-        return messages.ModelReadyResponse(ready=ready and request.name == "stylize")
+        return messages.ModelReadyResponse(ready=ready and request.name in self.models)
 
 
 def picture_file(encoding: str = "png", size: tuple[int, int] = (20, 16)) -> bytes:
@@ -193,16 +209,36 @@ def classes_answer(classes: dict[str, list[bytes]]) -> messages.ModelInferRespon
     return response
 
 
-@pytest.fixture(scope="session")
-def _grpc_server() -> Iterator[tuple[ScriptedServer, int]]:
+@contextmanager
+def serving(address: str = "127.0.0.1:0") -> Iterator[tuple[ScriptedServer, int]]:
+    """A scripted server, and its port."""
     servicer = ScriptedServer()
     unlimited = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    server = grpc.server(ThreadPoolExecutor(32), options=unlimited)
+    options = [*unlimited, ("grpc.so_reuseport", 0)]
+    server = grpc.server(ThreadPoolExecutor(32), options=options)
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(address)
     server.start()
+    servicer.url = f"{address.rpartition(':')[0]}:{port}"
     yield servicer, port
     server.stop(grace=1).wait()
+
+
+@pytest.fixture(scope="session")
+def _grpc_server() -> Iterator[tuple[ScriptedServer, int]]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def three_servers() -> Iterator[list[ScriptedServer]]:
+    """Three of them, on 127.0.0.1, 127.0.0.2 and 127.0.0.3, all at one port."""
+    with ExitStack() as stack:
+        first, port = stack.enter_context(serving())
+        others = [stack.enter_context(serving(f"127.0.0.{number}:{port}"))[0] for number in (2, 3)]
+        yield [first, *others]
+        for server in (first, *others):
+            server.end()
 
 
 @pytest.fixture
@@ -246,6 +282,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of both clients, in the hands of the test."""
     clock = Clock()
     monkeypatch.setattr(_retry_policy, "time", clock)
+    monkeypatch.setattr(_retry_budget, "time", clock)
     monkeypatch.setattr(_client, "time", clock)
     monkeypatch.setattr(asyncio, "sleep", clock.sleep_in_loop)
     return clock

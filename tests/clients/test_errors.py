@@ -6,7 +6,9 @@ import pytest
 from atelier import (
     AtelierError,
     DeadlineExceeded,
+    Draining,
     InvalidRequest,
+    NotAllowed,
     Overloaded,
     ServerFailed,
     Unreachable,
@@ -20,8 +22,8 @@ BY_STATUS = {
     "DEADLINE_EXCEEDED": DeadlineExceeded,
     "NOT_FOUND": InvalidRequest,
     "ALREADY_EXISTS": InvalidRequest,
-    "PERMISSION_DENIED": InvalidRequest,
-    "UNAUTHENTICATED": InvalidRequest,
+    "PERMISSION_DENIED": NotAllowed,
+    "UNAUTHENTICATED": NotAllowed,
     "RESOURCE_EXHAUSTED": Overloaded,
     "FAILED_PRECONDITION": InvalidRequest,
     "ABORTED": ServerFailed,
@@ -35,8 +37,8 @@ BY_STATUS = {
 BY_MESSAGE = [
     ("UNAVAILABLE", "[request id: 1] Exceeds maximum queue size", Overloaded),
     ("UNAVAILABLE", "Request timeout expired", Overloaded),
-    ("UNAVAILABLE", "Server is stopping, scheduler for model has stopped", Unreachable),
-    ("UNAVAILABLE", "This protocol is restricted, expecting header 'x'", InvalidRequest),
+    ("UNAVAILABLE", "Server is stopping, scheduler for model has stopped", Draining),
+    ("UNAVAILABLE", "This protocol is restricted, expecting header 'x'", NotAllowed),
     ("NOT_FOUND", "Request for unknown model: 'stylize' has no available versions", Unreachable),
     ("NOT_FOUND", "Request for unknown model: 'stylize' is not found", InvalidRequest),
     ("INTERNAL", "Stub process 'decode_0_0' is not healthy.", Unreachable),
@@ -55,7 +57,9 @@ def test_each_status_is_one_error_of_the_tree(server, ask, status):
     assert error.code is status
     assert error.details == "the reason"
     assert error.model == "stylize"
-    assert str(error).endswith(("the reason", "(the reason)"))
+    assert error.request_id == server.requests[-1].id
+    name = f" [request id: {error.request_id}]"
+    assert str(error).endswith((f"the reason{name}", f"(the reason){name}"))
     assert (server.url in str(error)) == (type(error) is not InvalidRequest)
 
 
@@ -85,7 +89,9 @@ def test_who_cannot_reach_the_server_learns_what_to_check():
 
 def test_a_server_that_stops_says_so_and_no_more():
     stopping = "Server is stopping, scheduler for model has stopped"
-    assert message("UNAVAILABLE", stopping) == f"cannot reach the server at host:8000: {stopping}"
+    assert message("UNAVAILABLE", stopping) == (
+        f"the server at host:8000 is shutting down: {stopping}"
+    )
 
 
 def test_a_model_that_is_away_is_not_told_as_a_server_out_of_reach():
@@ -108,12 +114,26 @@ def test_errors_are_also_the_built_in_ones_of_their_meaning():
     assert issubclass(InvalidRequest, ValueError)
     assert issubclass(DeadlineExceeded, TimeoutError)
     assert issubclass(Unreachable, ConnectionError)
+    assert issubclass(Draining, ConnectionError)
+    assert issubclass(NotAllowed, PermissionError)
 
 
-@pytest.mark.parametrize("kind", [AtelierError, *dict.fromkeys(BY_STATUS.values())])
+@pytest.mark.parametrize("kind", [AtelierError, Draining, *dict.fromkeys(BY_STATUS.values())])
 def test_errors_survive_the_way_between_processes(kind):
     error = kind("the sentence", code=grpc.StatusCode.INTERNAL, details="why", model="style")
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is kind
     assert str(copy) == "the sentence"
     assert (copy.code, copy.details, copy.model) == (error.code, "why", "style")
+
+
+def test_an_error_names_its_call_once_also_after_a_way_between_processes(server, ask):
+    server.script = [(grpc.StatusCode.INTERNAL, "[request id: abc] no memory")]
+    with pytest.raises(ServerFailed) as caught:
+        ask(server.url, "stylize", b"\xff\xd8\xff", "udnie")
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert copy.details == "no memory"
+    assert len(copy.request_id) == 16
+    assert str(copy) == (
+        f"the server at {server.url} failed: no memory [request id: {copy.request_id}]"
+    )

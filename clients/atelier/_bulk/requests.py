@@ -13,6 +13,7 @@ from atelier._errors import (
     AtelierError,
     DeadlineExceeded,
     InvalidRequest,
+    NotAllowed,
     Overloaded,
     ServerFailed,
     Unreachable,
@@ -65,6 +66,8 @@ class Requests:
                 self.patience.answered()
             except AtelierError as error:
                 attempt += 1
+                if isinstance(error, NotAllowed):
+                    raise
                 if isinstance(error, InvalidRequest) and not _is_missing_model(error):
                     self.patience.answered()
                     raise

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from atelier._atomic_write import write_whole
-from atelier._channel import target_of
+from atelier._channel import targets_of
 from atelier._cli.console import wide_console
 from atelier._cli.contact_sheet import captioned, contact_sheet
 from atelier._cli.demo_autoencoder import mended_sheet, save_morph
@@ -63,7 +63,7 @@ class _Wish:
     metavar="HOST:PORT",
     envvar="ATELIER_URL",
     show_envvar=True,
-    callback=checked_by(target_of),
+    callback=checked_by(targets_of),
     help="The gRPC port of a running server. Without it, one is started and stopped again.",
 )
 @click.option(

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import click
 
-from atelier._channel import target_of
+from atelier._channel import targets_of
 from atelier._retry_policy import checked_timeout
 
 RETRIES = 3
@@ -36,11 +36,11 @@ def server_options(command: Command) -> Command:
         "--url",
         default="localhost:8001",
         envvar="ATELIER_URL",
-        metavar="HOST:PORT",
-        callback=checked_by(target_of),
+        metavar="HOST:PORT,…",
+        callback=checked_by(targets_of),
         show_default=True,
         show_envvar=True,
-        help="The server's gRPC port.",
+        help="The server's gRPC port, or those of several servers.",
     )
     timeout = click.option(
         "--timeout",

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
-from atelier._channel import target_of
+from atelier._balanced_transport import async_transport_to
 from atelier._loadtest.loops import Outcome, Send, closed_loop, open_loop
 from atelier._loadtest.profile import Moments
 from atelier._loadtest.sender import sender
 from atelier._loadtest.workload import Workload
-from atelier._transport import AsyncGrpcTransport
 
 _TOGETHER_SECONDS: Final = 0.1
 """Outcomes of so much time go to the parent in one message."""
@@ -67,7 +66,7 @@ def serve(connection: "Connection[Any, Any]", workload: Workload, url: str, time
 async def _serve(
     connection: "Connection[Any, Any]", workload: Workload, url: str, timeout: float
 ) -> None:
-    transport = AsyncGrpcTransport(target_of(url))
+    transport = async_transport_to(url)
     send = sender(transport, workload, url=url, timeout=timeout)
     orders = _Orders(connection)
     connection.send("ready")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from rich.console import Console
 
-from atelier._channel import target_of
+from atelier._balanced_transport import async_transport_to
 from atelier._client import Client
 from atelier._errors import AtelierError
 from atelier._loadtest import profile
@@ -34,7 +34,6 @@ from atelier._loadtest.summary import run_summary
 from atelier._loadtest.terminal import print_run
 from atelier._loadtest.trial import Trial, TrialPlan
 from atelier._loadtest.workload import Mix, Workload, size_of, weights, workload
-from atelier._transport import AsyncGrpcTransport
 
 __all__ = ["print_capacity", "print_found", "print_mlperf", "print_run", "run"]
 
@@ -119,7 +118,7 @@ async def _clients(options: Mapping[str, Any], requests: Workload) -> AsyncItera
         async with Processes(options["processes"], requests, **_where(options)) as several:
             yield several
         return
-    transport = AsyncGrpcTransport(target_of(options["url"]))
+    transport = async_transport_to(options["url"])
     try:
         yield OneProcess(sender(transport, requests, **_where(options)))
     finally:

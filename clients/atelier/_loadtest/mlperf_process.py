@@ -10,11 +10,10 @@ from typing import Any, Final
 
 import mlperf_loadgen as loadgen
 
-from atelier._channel import target_of
+from atelier._balanced_transport import async_transport_to
 from atelier._loadtest.loops import Send
 from atelier._loadtest.sender import sender
 from atelier._loadtest.workload import Workload
-from atelier._transport import AsyncGrpcTransport
 
 _IN_FLIGHT: Final = 32
 """Requests of one query at a time: `Offline` gives all of its samples at once."""
@@ -55,7 +54,7 @@ def run_loadgen(
 ) -> None:
     """Runs LoadGen, and sends how many requests failed, by what failed."""
     loop = asyncio.new_event_loop()
-    transport = AsyncGrpcTransport(target_of(url))
+    transport = async_transport_to(url)
     send = sender(transport, workload, url=url, timeout=timeout)
     fastest = min(loop.run_until_complete(_timed(send, n)) for n in range(_FIRST_REQUESTS))
     service = _Service(send, loop)

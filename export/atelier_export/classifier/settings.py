@@ -5,7 +5,7 @@ from pathlib import Path
 
 from atelier_export.data.painting_splits import Split
 from atelier_export.losses.vgg import VGG_SETTING
-from atelier_export.settings import Settings, setting
+from atelier_export.settings import STRICT_SETTING, Settings, setting
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,14 @@ class PaintingData(Settings):
     Attributes:
         paintings: Folder or uncompressed tar archive of `<movement>/<artist>_<title>.<suffix>`.
         vgg: Weights of the teacher, see `VGG19.load`.
+        strict: Whether to refuse paintings that cannot be decoded, instead of leaving them out.
     """
 
     paintings: Path = setting(
         help="Folder or uncompressed tar of <movement>/<artist>_<title>.<suffix>.", path="either"
     )
     vgg: Path = setting(**VGG_SETTING)
+    strict: bool = setting(**STRICT_SETTING)
 
 
 @dataclass(frozen=True)

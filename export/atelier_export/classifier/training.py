@@ -65,7 +65,9 @@ def train(data: PaintingData, settings: PaintingSettings, run: RunSettings) -> P
         OSError: An input cannot be read, or the output not be written.
         ValueError: An input cannot be used; or as of `run_training`.
     """
-    paintings = read_paintings(data.paintings, settings.last_side, settings.split)
+    paintings = read_paintings(
+        data.paintings, settings.last_side, settings.split, strict=data.strict
+    )
     known = {"images": paintings.fingerprint, "vgg": sha256(data.vgg.read_bytes())}
     moments = cell_moments_in(run.output, data.vgg, paintings.images)
     training = paintings.indices("training")

@@ -107,6 +107,8 @@ def find_paintings(folder: Path, styles: Sequence[str] = ()) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for image in find_images(folder):
         name = image.file.stem
+        if name.startswith("._"):
+            continue  # macOS's notes on the file beside it.
         if name in files:
             raise ValueError(
                 f"{files[name]} and {image.file} are both called {name}; rename or remove one"

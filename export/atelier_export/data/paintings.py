@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from atelier_export.data.images import find_images
 from atelier_export.data.labelled_images import LabelledImages
 from atelier_export.data.painting_splits import Split, split_by_artist, split_by_work
+from atelier_export.data.readable import readable_images
 
 MOVEMENTS = (
     "abstract",
@@ -29,7 +29,9 @@ ERAS = {
 """The movements of each era."""
 
 
-def read_paintings(source: Path, side: int = 128, split: Split = "work") -> LabelledImages:
+def read_paintings(
+    source: Path, side: int = 128, split: Split = "work", *, strict: bool = False
+) -> LabelledImages:
     """Decodes paintings, squashed to `side`×`side`, and splits them.
 
     Args:
@@ -38,12 +40,12 @@ def read_paintings(source: Path, side: int = 128, split: Split = "work") -> Labe
         split: "work": photographs of one work are in one part, 70 % of the works for training and
             15 % each for validation and test. "artist": the works of one artist are in one part, in
             about the same shares; an artist with more than a sixth of a movement is trained on.
+        strict: As in `readable_images`.
 
     Raises:
-        OSError: A painting cannot be read.
-        ValueError: A painting's folder is not named after a movement.
+        ValueError: A painting's folder is not named after a movement; or as of `readable_images`.
     """
-    found = find_images(source)
+    found = readable_images(source, strict=strict)
     names = tuple(each.name for each in found)
     labels = torch.tensor([_movement(name) for name in names])
     squares = [np.asarray(resize_to_square(each.read(), side)) for each in found]

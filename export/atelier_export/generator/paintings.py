@@ -48,7 +48,7 @@ def train(data: PaintingData, settings: PaintingSettings, run: RunSettings) -> P
     vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if vae.config.colors != 3:
         raise ValueError(f"{data.vae} was trained on digits; give one of `atelier train vae`")
-    paintings = read_paintings(data.paintings, vae.config.side)
+    paintings = read_paintings(data.paintings, vae.config.side, strict=data.strict)
     known = {"images": paintings.fingerprint, "vae": sha256(data.vae.read_bytes())}
 
     # Encodings

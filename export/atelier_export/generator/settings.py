@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from atelier_export.settings import Settings, setting
+from atelier_export.settings import STRICT_SETTING, Settings, setting
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,7 @@ class PaintingData(Settings):
     Attributes:
         paintings: Folder or uncompressed tar archive of `<movement>/<artist>_<title>.<suffix>`.
         vae: Checkpoint of the autoencoder in whose latent maps the generator paints.
+        strict: Whether to refuse paintings that cannot be decoded, instead of leaving them out.
     """
 
     paintings: Path = setting(
@@ -22,6 +23,7 @@ class PaintingData(Settings):
         Path("export/checkpoints/vae/vae.safetensors"),
         "Checkpoint of the autoencoder in whose latents to paint.", path="file",
     )  # fmt: skip
+    strict: bool = setting(**STRICT_SETTING)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from atelier_export.data.images import center_crop, find_images, find_paintings
+from atelier_export.data.images import center_crop, find_paintings
+from atelier_export.data.readable import readable_images
 from atelier_export.data.splits import split
 from atelier_export.losses.perceptual import PerceptualLoss, load_perceptual_loss
 from atelier_export.losses.vgg import VGG_SETTING
@@ -129,7 +130,7 @@ def _batches(
     source: Path, every: int, count: int, styles: int
 ) -> Iterator[dict[str, NDArray[Any]]]:
     """Photographs that the training saw, each with another size and one of the mixtures."""
-    images = find_images(source)
+    images = readable_images(source)
     images = images if every == 1 else split(images, every)[0]
     spread = images[:: max(len(images) // count, 1)][:count]
     mixtures = itertools.cycle(style_mixtures(styles))

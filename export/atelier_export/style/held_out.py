@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from atelier_export.data.images import Pixels, center_crop, find_images, to_tensor
+from atelier_export.data.images import Pixels, center_crop, to_tensor
+from atelier_export.data.readable import readable_images
 from atelier_export.data.splits import split
 from atelier_export.publishing.manifest import sha256
 
@@ -47,6 +48,6 @@ def held_out_images(source: Path, every: int, side: int) -> list[HeldOut]:
         FileNotFoundError: `source` does not exist.
         ValueError: It holds no image, or fewer than `every`.
     """
-    images = find_images(source)
+    images = readable_images(source)
     chosen = images if every == 1 else split(images, every)[1]
     return [HeldOut(image.name, np.asarray(center_crop(image.read(), side))) for image in chosen]

@@ -6,7 +6,7 @@ from typing import Any
 
 from atelier_export.losses.vgg import VGG_SETTING
 from atelier_export.losses.weights import LossWeights
-from atelier_export.settings import Settings, setting
+from atelier_export.settings import STRICT_SETTING, Settings, setting
 from atelier_export.style.architectures import ARCHITECTURES
 
 IMAGES_SETTING: dict[str, Any] = {
@@ -26,6 +26,7 @@ class StyleData(Settings):
         paintings: Folder of paintings; a file's name without suffix names its style.
         vgg: Weights of the loss network, see `VGG19.load`.
         styles: Only these styles, in this order; by default all, sorted by name.
+        strict: Whether to refuse photographs that cannot be decoded, instead of leaving them out.
     """
 
     images: Path = setting(**IMAGES_SETTING)
@@ -34,6 +35,7 @@ class StyleData(Settings):
     styles: tuple[str, ...] = setting(
         (), "Only these styles, in this order.  [default: all]", metavar="NAME,…"
     )
+    strict: bool = setting(**STRICT_SETTING)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class AddedStyleData(Settings):
         images: Folder or uncompressed tar archive of photographs.
         vgg: Weights of the loss network, the same that the network was trained with.
         checkpoint: The network that learns the style.
+        strict: As in `StyleData`.
     """
 
     painting: Path = setting(help="The painting.", path="file", positional=True)
@@ -55,6 +58,7 @@ class AddedStyleData(Settings):
         "The network that learns the style.",
         path="new_file",
     )
+    strict: bool = setting(**STRICT_SETTING)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from atelier_export.data.crops import RandomCrops
-from atelier_export.data.images import find_images, find_paintings, inner
+from atelier_export.data.images import find_paintings, inner
+from atelier_export.data.readable import readable_images
 from atelier_export.data.splits import split
 from atelier_export.losses.perceptual import PerceptualLoss, load_perceptual_loss
 from atelier_export.publishing.manifest import sha256
@@ -81,10 +82,7 @@ def train(data: StyleData, settings: NewStyleSettings, run: RunSettings) -> Path
     check_style_names(styles)
     torch.manual_seed(settings.seed)
     network = StyleNetwork(style_network_config(settings.network, len(styles)))
-    return _train(
-        network, styles, list(paintings.values()), data.images, data.vgg, settings, run,
-        asdict(settings),
-    )  # fmt: skip
+    return _train(network, styles, list(paintings.values()), data, settings, run, asdict(settings))
 
 
 def add_style(data: AddedStyleData, settings: AddedStyleSettings, run: RunSettings) -> Path:
@@ -123,7 +121,7 @@ def add_style(data: AddedStyleData, settings: AddedStyleSettings, run: RunSettin
         parameter.register_hook(_last_row)  # type: ignore[no-untyped-call]
     recorded = asdict(settings)
     recorded["added_to"] = {"sha256": sha256(data.checkpoint.read_bytes()), **before.training}
-    return _train(network, styles, [data.painting], data.images, data.vgg, settings, run, recorded)
+    return _train(network, styles, [data.painting], data, settings, run, recorded)
 
 
 def _last_row(gradient: Tensor) -> Tensor:
@@ -137,8 +135,7 @@ def _train(
     network: StyleNetwork,
     styles: tuple[str, ...],
     paintings: Sequence[Path],
-    images: Path,
-    vgg: Path,
+    data: StyleData | AddedStyleData,
     settings: StyleSettings,
     run: RunSettings,
     recorded: dict[str, Any],
@@ -146,9 +143,9 @@ def _train(
     """Trains what requires a gradient in `network`, on the paintings of the last `styles`."""
     # Read
     device = usable_device(run.device)
-    found = find_images(images)
+    found = readable_images(data.images, strict=data.strict)
     training_images, held_out = split(found, settings.held_out)
-    perceptual_loss = load_perceptual_loss(paintings, vgg, settings.style_side, device)
+    perceptual_loss = load_perceptual_loss(paintings, data.vgg, settings.style_side, device)
     crop_side = settings.side + 2 * settings.margin + settings.max_move
 
     # Train
@@ -165,7 +162,7 @@ def _train(
             "styles": styles,
             "paintings": [sha256(path.read_bytes()) for path in paintings],
             "images": sha256(repr([(each.name, each.size) for each in found]).encode()),
-            "vgg": sha256(vgg.read_bytes()),
+            "vgg": sha256(data.vgg.read_bytes()),
         },
     )
     size = sum(parameter.numel() for parameter in network.parameters())

@@ -47,7 +47,7 @@ def train(data: PaintingData, settings: PaintingSettings, run: RunSettings) -> P
         ValueError: An input cannot be used; or as of `run_training`.
     """
     device = usable_device(run.device)
-    paintings = read_paintings(data.paintings, settings.side)
+    paintings = read_paintings(data.paintings, settings.side, strict=data.strict)
     known: dict[str, Any] = {"images": paintings.fingerprint}
     perceptual = None
     if data.vgg is not None and settings.perceptual_weight:

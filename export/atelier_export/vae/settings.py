@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier_export.losses.vgg import VGG_SETTING
-from atelier_export.settings import Settings, setting
+from atelier_export.settings import STRICT_SETTING, Settings, setting
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class PaintingData(Settings):
     Attributes:
         paintings: Folder or uncompressed tar archive of `<movement>/<artist>_<title>.<suffix>`.
         vgg: Weights for the perceptual term, see `VGG19.load`; without, there is no such term.
+        strict: Whether to refuse paintings that cannot be decoded, instead of leaving them out.
     """
 
     paintings: Path = setting(
@@ -22,6 +23,7 @@ class PaintingData(Settings):
     vgg: Path | None = setting(
         None, f"{VGG_SETTING['help']}  [default: no perceptual term]", path=VGG_SETTING["path"]
     )
+    strict: bool = setting(**STRICT_SETTING)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +127,18 @@ def test_a_training_leaves_checkpoint_curves_and_samples(trained):
     assert (trained / "loss.png").stat().st_size > 0
     assert (trained / "samples-000010.jpg").stat().st_size > 0
     assert (trained / "samples-000020.jpg").stat().st_size > 0
+
+
+def test_photographs_that_cannot_be_decoded_change_nothing(trained, data, photographs, tmp_path):
+    damaged = shutil.copytree(photographs, tmp_path / "damaged")
+    (damaged / "._3.png").write_bytes(b"\x00\x05\x16\x07")
+    (damaged / "truncated.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    result = train(replace(data, images=damaged), SMALL, RunSettings(tmp_path / "run"))
+    assert_equal_weights(result, trained / "style.safetensors")
+    strict = replace(data, images=damaged, strict=True)
+    with pytest.raises(ValueError, match="2 of 10 images"):
+        train(strict, SMALL, RunSettings(tmp_path / "other"))
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_training_lowers_the_loss(data, tmp_path):

@@ -150,10 +150,11 @@ def test_streams(server, photo, picture):
         (["photo.jpeg", "--url", "http://localhost:8000"], "HOST:PORT"),
     ],
 )
-def test_wrong_usage(server, photo, capsys, arguments, reason):
+def test_wrong_usage(server, photo, capsys, monkeypatch, arguments, reason):
+    monkeypatch.setenv("ATELIER_URL", server.url)
     (photo.parent / "link.jpg").symlink_to(photo)
     before = photo.read_bytes()
-    assert run(["stylize", "--style", "x", "--url", server.url, *arguments]) == 2
+    assert run(["stylize", "--style", "x", *arguments]) == 2
     assert reason in capsys.readouterr().err
     assert not server.requests
     assert photo.read_bytes() == before

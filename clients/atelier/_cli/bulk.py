@@ -20,6 +20,7 @@ from atelier._bulk.tally import Tally
 from atelier._bulk.task import Task
 from atelier._bulk.tasks import Classify, Generate, Reconstruct, Stylize
 from atelier._cli.bulk_progress import shown
+from atelier._cli.command import Group
 from atelier._cli.options import server_options
 from atelier._errors import AtelierError, InvalidRequest
 from atelier._generator import MAX_SEED, MAX_TRUNCATION
@@ -46,7 +47,7 @@ done; 3 gave up on the server; 130 interrupted.
 """
 
 
-@click.group(epilog=_EPILOG)
+@click.group(cls=Group, epilog=_EPILOG)
 def bulk() -> None:
     """Very many images: folders, lists, archives and buckets."""
 

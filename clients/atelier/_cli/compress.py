@@ -6,6 +6,7 @@ import click
 from PIL import Image
 
 from atelier._atomic_write import write_whole
+from atelier._cli.command import Command
 from atelier._cli.image_files import STILL, output_of, read_image, write_image
 from atelier._cli.options import RETRIES, image_argument, output_option, server_options
 from atelier._cli.paths import check_image, check_place
@@ -14,7 +15,7 @@ from atelier._compression import DEFAULT_STEP, MAX_STEP, MIN_STEP
 from atelier._errors import InvalidRequest
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("image")
 @click.option(
     "--step",
@@ -41,7 +42,7 @@ def compress(image: Path, step: float, output: Path | None, url: str, timeout: f
     click.echo(output)
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("file")
 @click.option(
     "--keep-aspect",

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from atelier._cli.command import Command
 from atelier._cli.contact_sheet import grid
 from atelier._cli.image_files import (
     MOVING,
@@ -51,7 +52,7 @@ def _parse_seeds(context: click.Context, parameter: click.Parameter, text: str) 
     return seeds
 
 
-@click.command
+@click.command(cls=Command)
 @click.option(
     "--movement",
     metavar="NAME",
@@ -102,7 +103,7 @@ def generate(
         write_image(output, grid(images))
 
 
-@click.command
+@click.command(cls=Command)
 @click.option(
     "--movement", required=True, metavar="NAME", help="One that `atelier movements` lists."
 )
@@ -156,7 +157,7 @@ def walk(
         write_frames(output, images)
 
 
-@click.command
+@click.command(cls=Command)
 @server_options
 def movements(url: str, timeout: float) -> None:
     """List the movements in which the server generates, one a line."""

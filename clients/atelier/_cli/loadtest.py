@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from atelier._atomic_write import write_whole
+from atelier._cli.command import Group
 from atelier._cli.console import wide_console
 from atelier._cli.options import server_options
 from atelier._extras import pip_install
@@ -17,7 +18,7 @@ from atelier._extras import pip_install
 _INTERRUPTED = 130
 
 
-class _RunByDefault(click.Group):
+class _RunByDefault(Group):
     """A group whose first argument is a model, unless it names another command."""
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:

@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 from PIL import Image
 
+from atelier._cli.command import Command
 from atelier._cli.image_files import STILL, output_of, read_image, say_fitted, write_image
 from atelier._cli.options import RETRIES, image_argument, output_option, server_options
 from atelier._client import Client
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("image")
 @output_option("The file to write: .png, .jpg or .webp.", "IMAGE-reconstructed.png")
 @server_options
@@ -23,7 +24,7 @@ def reconstruct(image: Path, output: Path | None, url: str, timeout: float) -> N
     _write_square(image, output, "reconstructed", Client.reconstruct, url, timeout)
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("image")
 @output_option("The file to write: .png, .jpg or .webp.", "IMAGE-denoised.png")
 @server_options
@@ -35,7 +36,7 @@ def denoise(image: Path, output: Path | None, url: str, timeout: float) -> None:
     _write_square(image, output, "denoised", Client.denoise, url, timeout)
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("image")
 @image_argument("mask")
 @output_option("The file to write: .png, .jpg or .webp.", "IMAGE-filled.png")

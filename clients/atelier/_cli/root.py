@@ -7,6 +7,7 @@ import click
 
 from atelier._cli.bulk import bulk
 from atelier._cli.classify import classify
+from atelier._cli.command import Group
 from atelier._cli.compress import compress, decompress
 from atelier._cli.demo import demo
 from atelier._cli.generator import generate, movements, walk
@@ -42,7 +43,7 @@ timeout passed; 6 the server failed; 130 interrupted.
 """
 
 
-class CommandLine(click.Group):
+class CommandLine(Group):
     """A group that also finds commands through the entry points `atelier.commands`.
 
     A package's command is loaded when it is listed or called. One whose module is missing stays
@@ -67,7 +68,11 @@ class CommandLine(click.Group):
         return command
 
 
-@click.group(cls=CommandLine, epilog=_EPILOG, context_settings={"max_content_width": 100})
+@click.group(
+    cls=CommandLine,
+    epilog=_EPILOG,
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name=DISTRIBUTION)
 def command_line() -> None:
     """Repaint, classify, mend, morph and generate images, and serve the networks that do."""

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from atelier._atomic_write import write_whole
+from atelier._cli.command import Command
 from atelier._cli.contact_sheet import captioned
 from atelier._cli.image_files import row_of
 from atelier._cli.options import RETRIES, server_options
@@ -17,7 +18,7 @@ from atelier._search.optimizers import OPTIMIZERS
 from atelier._search.search import search
 
 
-@click.command("search")
+@click.command("search", cls=Command)
 @click.option("--movement", required=True, metavar="NAME", help="The movement to paint in.")
 @click.option(
     "--objective",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from atelier._atomic_write import write_whole
+from atelier._cli.command import Command
 from atelier._cli.options import RETRIES, server_options
 from atelier._cli.paths import check_image, check_place
 from atelier._client import Client
@@ -22,7 +23,7 @@ _SUFFIXES: dict[ImageFormat | None, str] = {"jpeg": ".jpg", "png": ".png", "webp
 _STREAM = Path("-")
 
 
-@click.command
+@click.command(cls=Command)
 @click.argument("photo", type=click.Path(allow_dash=True, path_type=Path))
 @click.option(
     "--style",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from atelier._cli.command import Command
 from atelier._cli.image_files import (
     MOVING,
     STILL,
@@ -39,7 +40,7 @@ _seed = click.option(
 )
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("first")
 @image_argument("second")
 @click.option(
@@ -68,7 +69,7 @@ def morph(
     write_frames(output, images)
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("image")
 @click.option(
     "--count",
@@ -103,7 +104,7 @@ def vary(
     write_image(output, row_of(images))
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("image")
 @click.option(
     "--frames",

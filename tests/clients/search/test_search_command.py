@@ -29,8 +29,9 @@ def painters(monkeypatch, tmp_path):
 
 
 def searched(*options, objective="movement:rococo"):
-    arguments = ["--movement", "cubism", "--objective", objective, "--budget", "40", "-o", "out"]
-    return run(["search", *arguments, *options])
+    given = {"--movement": "cubism", "--objective": objective, "--budget": "40", "-o": "out"}
+    given |= dict(zip(options[::2], options[1::2], strict=True))
+    return run(["search", *(text for option in given.items() for text in option)])
 
 
 def result():

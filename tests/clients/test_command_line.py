@@ -115,7 +115,7 @@ def test_a_photograph_that_cannot_be_read(server, photo, capsys, monkeypatch, mi
     (photo.parent / "locked.jpeg").write_bytes(photo.read_bytes())
     # Whoever may read everything runs the tests too.
     monkeypatch.setattr(Path, "read_bytes", locked)
-    arguments = ["-o", "photo.jpeg", "--style", "x", "--url", server.url]
+    arguments = ["-o", "out.jpeg", "--style", "x", "--url", server.url]
     assert run(["stylize", missing, *arguments]) == 1
     assert capsys.readouterr().err == f"Error: {reason.format(here=photo.parent)}\n"
     assert not server.requests

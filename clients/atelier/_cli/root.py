@@ -12,6 +12,7 @@ from atelier._cli.compress import compress, decompress
 from atelier._cli.demo import demo
 from atelier._cli.generator import generate, movements, walk
 from atelier._cli.loadtest import loadtest
+from atelier._cli.messages import sentence
 from atelier._cli.restoration import denoise, fill, reconstruct
 from atelier._cli.search import search_command
 from atelier._cli.styles import styles
@@ -123,7 +124,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(advice_for(error.name), 1)
     except OSError as error:
-        return _fail(_sentence(error), 1)
+        return _fail(sentence(error), 1)
     return code if isinstance(code, int) else 0
 
 
@@ -141,13 +142,6 @@ def _unavailable(name: str, module: str) -> click.Command:
         help=f"Missing: {remedy_for(module)}",
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
-
-
-def _sentence(error: OSError) -> str:
-    """What the system says of a file, without its number."""
-    if error.filename is None or error.strerror is None:
-        return str(error)
-    return f"{error.filename}: {error.strerror}"
 
 
 def _fail(message: str, code: int) -> int:

@@ -16,7 +16,10 @@ def write_whole(path: Path, data: bytes) -> None:
     """
     if path.exists() and not path.is_file():
         # A device or a pipe: a file put in its place would not be what was asked for.
-        path.write_bytes(data)
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise _about(path, error) from error
         return
     with written_whole(path) as partial, partial.open("xb") as file:
         file.write(data)
@@ -47,12 +50,16 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         partial.replace(place)
     except OSError as error:
-        # Nobody knows the partial file, and a full disk names no file at all.
-        if error.errno and error.filename in (None, str(partial)):
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        if error.filename in (None, str(partial)):
+            raise _about(path, error) from error
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _about(path: Path, error: OSError) -> OSError:
+    """The error of `path`: nobody knows its partial file, and a full disk names no file at all."""
+    return OSError(error.errno, error.strerror, str(path)) if error.errno else error
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -111,7 +111,7 @@ def test_frames_in_one_row(scripted, images):
 
 def test_variants_in_one_row(scripted, images):
     def row(*options: str) -> np.ndarray:
-        assert run(["vary", "light.png", "-o", "out.png", *options]) == 0
+        assert run(["vary", "light.png", "-o", "out.png", "--overwrite", *options]) == 0
         with Image.open("out.png") as image:
             return np.asarray(image)
 
@@ -140,7 +140,7 @@ def test_only_the_hole_is_filled(scripted, images):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["reconstruct"], "Missing argument 'IMAGE'"),
+        (["reconstruct"], "Missing argument 'IMAGE...'"),
         (["fill", "dark.jpg"], "Missing argument 'MASK'"),
         (["morph", "dark.jpg"], "Missing argument 'SECOND'"),
         (["reconstruct", "dark.jpg", "-o", "dark.jpg"], "dark.jpg is the image itself"),

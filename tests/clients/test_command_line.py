@@ -115,7 +115,7 @@ def test_a_photograph_that_cannot_be_read(server, photo, capsys, monkeypatch, mi
     (photo.parent / "locked.jpeg").write_bytes(photo.read_bytes())
     # Whoever may read everything runs the tests too.
     monkeypatch.setattr(Path, "read_bytes", locked)
-    arguments = ["-o", "photo.jpeg", "--style", "x", "--url", server.url]
+    arguments = ["-o", "out.jpeg", "--style", "x", "--url", server.url]
     assert run(["stylize", missing, *arguments]) == 1
     assert capsys.readouterr().err == f"Error: {reason.format(here=photo.parent)}\n"
     assert not server.requests
@@ -150,10 +150,11 @@ def test_streams(server, photo, picture):
         (["photo.jpeg", "--url", "http://localhost:8000"], "HOST:PORT"),
     ],
 )
-def test_wrong_usage(server, photo, capsys, arguments, reason):
+def test_wrong_usage(server, photo, capsys, monkeypatch, arguments, reason):
+    monkeypatch.setenv("ATELIER_URL", server.url)
     (photo.parent / "link.jpg").symlink_to(photo)
     before = photo.read_bytes()
-    assert run(["stylize", "--style", "x", "--url", server.url, *arguments]) == 2
+    assert run(["stylize", "--style", "x", *arguments]) == 2
     assert reason in capsys.readouterr().err
     assert not server.requests
     assert photo.read_bytes() == before

@@ -16,6 +16,7 @@ GAP = 12
 UKIYO_E = MOVEMENTS.index("ukiyo_e")
 GENERATE = ["generate", "--movement", "ukiyo_e", "--seed", "7"]
 WALK = ["walk", "--movement", "ukiyo_e", "--seeds", "1,2,3"]
+WALK_ALONG = ["walk", "--movement", "ukiyo_e", "--seeds"]
 BOTH = pytest.mark.parametrize("arguments", [GENERATE, WALK], ids=["generate", "walk"])
 
 
@@ -192,13 +193,13 @@ def test_movements_one_a_line(scripted, capsys):
         ([*GENERATE, "-o", "."], ". is a directory; give a file, or --separate"),
         ([*GENERATE, "--separate", "-o", "file"], "file is a file; give a directory"),
         ([*GENERATE, "--separate", "-o", "no/where"], "no directory 'no'"),
-        ([*WALK, "--seeds", "1"], "'1' is one seed; give two or more, with commas between"),
-        ([*WALK, "--seeds", "1,x"], "'x' is not a valid integer"),
-        ([*WALK, "--seeds", "1,"], "'' is not a valid integer"),
-        ([*WALK, "--seeds", "1,-2"], "-2 is not in the range"),
+        ([*WALK_ALONG, "1"], "'1' is one seed; give two or more, with commas between"),
+        ([*WALK_ALONG, "1,x"], "'x' is not a valid integer"),
+        ([*WALK_ALONG, "1,"], "'' is not a valid integer"),
+        ([*WALK_ALONG, "1,-2"], "-2 is not in the range"),
         ([*WALK, "--steps", "1"], "1 is not in the range"),
         ([*WALK, "--steps", "9999"], "3 seeds in steps of 9999 are 19997 images; 10000 is the"),
-        ([*WALK, "--movement", " "], "movement: ' ' is no name"),
+        (["walk", "--seeds", "1,2", "--movement", " "], "movement: ' ' is no name"),
         ([*WALK, "-o", "out.jpg"], "no format '.jpg'; use .gif, .webp or .png"),
         (["movements", "--timeout", "0"], "give seconds above 0"),
     ],
@@ -213,7 +214,8 @@ def test_wrong_usage(scripted, tmp_path, capsys, arguments, reason):
 
 @BOTH
 def test_a_movement_that_the_server_does_not_know(scripted, tmp_path, capsys, arguments):
-    assert run([*arguments, "--movement", "cubsm"]) == 1
+    unknown = ["cubsm" if argument == "ukiyo_e" else argument for argument in arguments]
+    assert run(unknown) == 1
     assert capsys.readouterr().err == (
         "Error: movement 'cubsm' is unknown; there are cubism, ukiyo_e, naive_art\n"
     )

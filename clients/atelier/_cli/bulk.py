@@ -20,7 +20,8 @@ from atelier._bulk.tally import Tally
 from atelier._bulk.task import Task
 from atelier._bulk.tasks import Classify, Generate, Reconstruct, Stylize
 from atelier._cli.bulk_progress import shown
-from atelier._cli.options import server_options
+from atelier._cli.command import Group
+from atelier._cli.options import server_options, style_option
 from atelier._errors import AtelierError, InvalidRequest
 from atelier._generator import MAX_SEED, MAX_TRUNCATION
 from atelier._images import ImageFormat
@@ -46,7 +47,7 @@ done; 3 gave up on the server; 130 interrupted.
 """
 
 
-@click.group(epilog=_EPILOG)
+@click.group(cls=Group, epilog=_EPILOG)
 def bulk() -> None:
     """Very many images: folders, lists, archives and buckets."""
 
@@ -75,12 +76,7 @@ def bulk_options(command: Command) -> Command:
 @bulk.command(epilog=_EPILOG)
 @click.argument("source", metavar="IN")
 @click.argument("out", metavar="OUT")
-@click.option(
-    "--style",
-    required=True,
-    metavar="NAME",
-    help="A style's name, or a mix such as great_wave:0.7,udnie:0.3.",
-)
+@style_option
 @click.option(
     "--strength",
     type=click.FloatRange(0, 2),

@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from atelier._classify import Classification, Label
+from atelier._cli.command import Command
 from atelier._cli.console import wide_console
 from atelier._cli.options import RETRIES, server_options
 from atelier._client import Client
 from atelier._errors import AtelierError, InvalidRequest
 
 
-@click.command
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--top",

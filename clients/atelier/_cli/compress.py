@@ -6,15 +6,17 @@ import click
 from PIL import Image
 
 from atelier._atomic_write import write_whole
+from atelier._cli.command import Command
 from atelier._cli.image_files import STILL, output_of, read_image, write_image
+from atelier._cli.messages import about
 from atelier._cli.options import RETRIES, image_argument, output_option, server_options
-from atelier._cli.paths import check_image, check_place
+from atelier._cli.paths import check_image, check_is_none_of, check_kept, check_parent
 from atelier._client import Client
 from atelier._compression import DEFAULT_STEP, MAX_STEP, MIN_STEP
 from atelier._errors import InvalidRequest
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("image")
 @click.option(
     "--step",
@@ -26,7 +28,9 @@ from atelier._errors import InvalidRequest
 )
 @output_option("The file to write.", "IMAGE.atl")
 @server_options
-def compress(image: Path, step: float, output: Path | None, url: str, timeout: float) -> None:
+def compress(
+    image: Path, step: float, output: Path | None, overwrite: bool, url: str, timeout: float
+) -> None:
     """Compress IMAGE into an .atl file, which decompress reads.
 
     The whole image is fitted to the square of the network. The file can only be read with the
@@ -34,14 +38,16 @@ def compress(image: Path, step: float, output: Path | None, url: str, timeout: f
     """
     check_image(image)
     output = output or Path(f"{image.stem}.atl")
-    check_place(output, [image])
+    check_is_none_of([image], output)
+    check_parent(output)
+    check_kept(output, overwrite=overwrite)
     with Client(url, timeout=timeout, retries=RETRIES) as art:
         data = art.compress(read_image(image), step)
     write_whole(output, data)
     click.echo(output)
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("file")
 @click.option(
     "--keep-aspect",
@@ -51,20 +57,26 @@ def compress(image: Path, step: float, output: Path | None, url: str, timeout: f
 @output_option("The file to write: .png, .jpg or .webp.", "FILE-decompressed.png")
 @server_options
 def decompress(
-    file: Path, keep_aspect: bool, output: Path | None, url: str, timeout: float
+    file: Path,
+    keep_aspect: bool,
+    output: Path | None,
+    overwrite: bool,
+    url: str,
+    timeout: float,
 ) -> None:
     """Decompress FILE, which compress wrote.
 
     The image is the square of the network.
     """
-    output = output_of(output, f"{file.stem}-decompressed.png", [file], STILL)
+    default = f"{file.stem}-decompressed.png"
+    output = output_of(output, default, [file], STILL, overwrite=overwrite)
     with Client(url, timeout=timeout, retries=RETRIES) as art:
         try:
             image = art.decompress(file.read_bytes())
         except InvalidRequest as error:
             if error.code is not None:  # The server, not the file.
                 raise
-            raise click.ClickException(f"{click.format_filename(file)}: {error}") from error
+            raise click.ClickException(about(file, str(error))) from error
     original = image.info["original_size"]
     if keep_aspect:
         image = _with_aspect(image, original)

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from atelier._atomic_write import write_whole
 from atelier._channel import targets_of
+from atelier._cli.command import Command
 from atelier._cli.console import wide_console
 from atelier._cli.contact_sheet import captioned, contact_sheet
 from atelier._cli.demo_autoencoder import mended_sheet, save_morph
@@ -50,7 +51,7 @@ class _Wish:
         return style_slug(self.style) + ("-own_colors" if self.keep_colors else "")
 
 
-@click.command
+@click.command(cls=Command)
 @click.option(
     "--output",
     type=click.Path(file_okay=False, path_type=Path),

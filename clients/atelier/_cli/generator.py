@@ -1,5 +1,6 @@
 """`atelier generate`, `atelier walk` and `atelier movements`."""
 
+import glob
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Final
 
 import click
 
+from atelier._cli.command import Command
 from atelier._cli.contact_sheet import grid
 from atelier._cli.image_files import (
     MOVING,
@@ -17,7 +19,7 @@ from atelier._cli.image_files import (
     write_separately,
 )
 from atelier._cli.options import RETRIES, output_option, server_options
-from atelier._cli.paths import check_directory
+from atelier._cli.paths import check_directory, check_kept
 from atelier._cli.stylize import style_slug
 from atelier._client import Client
 from atelier._generator import MAX_SEED, MAX_TRUNCATION
@@ -51,7 +53,7 @@ def _parse_seeds(context: click.Context, parameter: click.Parameter, text: str) 
     return seeds
 
 
-@click.command
+@click.command(cls=Command)
 @click.option(
     "--movement",
     metavar="NAME",
@@ -82,6 +84,7 @@ def generate(
     truncation: float | None,
     separate: bool,
     output: Path | None,
+    overwrite: bool,
     url: str,
     timeout: float,
 ) -> None:
@@ -92,7 +95,7 @@ def generate(
     if seed is None:
         seed = secrets.randbelow(_DRAWN_SEEDS)
     stem = f"{style_slug(movement or '') or 'generated'}-{seed}"
-    output = _output_of(output, f"{stem}.png", STILL, separate)
+    output = _output_of(output, stem, ".png", STILL, separate, overwrite)
     with Client(url, timeout=timeout, retries=RETRIES) as art:
         images = art.generate(count, movement=movement, seed=seed, truncation=truncation)
     click.echo(f"--seed {seed} makes the same images again", err=True)
@@ -102,7 +105,7 @@ def generate(
         write_image(output, grid(images))
 
 
-@click.command
+@click.command(cls=Command)
 @click.option(
     "--movement", required=True, metavar="NAME", help="One that `atelier movements` lists."
 )
@@ -139,12 +142,13 @@ def walk(
     truncation: float | None,
     separate: bool,
     output: Path | None,
+    overwrite: bool,
     url: str,
     timeout: float,
 ) -> None:
     """Turn the painting of one seed into that of the next, and so on."""
     stem = f"{style_slug(movement)}-walk"
-    output = _output_of(output, f"{stem}.gif", MOVING, separate)
+    output = _output_of(output, stem, ".gif", MOVING, separate, overwrite)
     stops = [*seeds, seeds[0]] if loop else seeds
     with Client(url, timeout=timeout, retries=RETRIES) as art:
         images = art.walk(stops, movement=movement, steps=steps, truncation=truncation)
@@ -156,7 +160,7 @@ def walk(
         write_frames(output, images)
 
 
-@click.command
+@click.command(cls=Command)
 @server_options
 def movements(url: str, timeout: float) -> None:
     """List the movements in which the server generates, one a line."""
@@ -166,17 +170,24 @@ def movements(url: str, timeout: float) -> None:
 
 
 def _output_of(
-    output: Path | None, default: str, formats: Mapping[str, str], separate: bool
+    output: Path | None,
+    stem: str,
+    suffix: str,
+    formats: Mapping[str, str],
+    separate: bool,
+    overwrite: bool,
 ) -> Path:
     """The file to write; the directory for the files, where they are to be separate.
 
     Raises:
-        click.UsageError: It cannot be written.
+        click.ClickException: It cannot be written, or a file is there that is to be kept.
     """
     if separate:
         output = output or Path()
         check_directory(output)
+        for file in output.glob(f"{glob.escape(stem)}-*.png"):
+            check_kept(file, overwrite=overwrite)
         return output
     if output is not None and output.is_dir():
         raise click.UsageError(f"{output} is a directory; give a file, or --separate")
-    return output_of(output, default, [], formats)
+    return output_of(output, f"{stem}{suffix}", [], formats, overwrite=overwrite)

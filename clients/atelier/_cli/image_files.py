@@ -9,7 +9,7 @@ import click
 from PIL import Image
 
 from atelier._atomic_write import write_whole
-from atelier._cli.paths import check_image, check_place
+from atelier._cli.paths import check_image, check_is_none_of, check_kept, check_parent
 from atelier._images import rgb_image
 
 STILL: Final = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -22,9 +22,14 @@ _FRAME_MILLISECONDS: Final = 80
 
 
 def output_of(
-    output: Path | None, default: str, images: Sequence[Path], formats: Mapping[str, str]
+    output: Path | None,
+    default: str,
+    images: Sequence[Path],
+    formats: Mapping[str, str],
+    *,
+    overwrite: bool,
 ) -> Path:
-    """Where to write what is made of `images`; without `output`, `default`.
+    """Where to write what is made of `images` together; without `output`, `default`.
 
     Raises:
         click.ClickException: An image is not there, or `output` cannot be written.
@@ -32,13 +37,20 @@ def output_of(
     for image in images:
         check_image(image)
     chosen = Path(default) if output is None else output
-    if chosen.suffix.lower() not in formats:
+    check_suffix(chosen, formats)
+    check_is_none_of(images, chosen)
+    check_parent(chosen)
+    check_kept(chosen, overwrite=overwrite)
+    return chosen
+
+
+def check_suffix(output: Path | None, formats: Mapping[str, str]) -> None:
+    """Raises UsageError where the suffix names none of the formats."""
+    if output is not None and output.suffix.lower() not in formats:
         *others, last = formats
         raise click.UsageError(
-            f"{chosen}: there is no format {chosen.suffix!r}; use {', '.join(others)} or {last}"
+            f"{output}: there is no format {output.suffix!r}; use {', '.join(others)} or {last}"
         )
-    check_place(chosen, images)
-    return chosen
 
 
 def read_image(path: Path) -> Image.Image:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from atelier._cli.command import Group
 from atelier._cli.console import wide_console
 from atelier._cli.loadtest_extra import loadtest_extra
 from atelier._cli.loadtest_reports import compare_command, report_command, write_report
@@ -16,7 +17,7 @@ from atelier._cli.options import server_options
 _INTERRUPTED = 130
 
 
-class _RunByDefault(click.Group):
+class _RunByDefault(Group):
     """A group whose first argument is a model, unless it names another command."""
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:

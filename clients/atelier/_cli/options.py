@@ -1,12 +1,14 @@
 """Arguments and options that several commands have."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import click
 
 from atelier._channel import targets_of
+from atelier._cli.each_image import Destination
 from atelier._retry_policy import checked_timeout
 
 RETRIES = 3
@@ -54,19 +56,70 @@ def server_options(command: Command) -> Command:
     return url(timeout(command))
 
 
+style_option = click.option(
+    "--style",
+    required=True,
+    multiple=True,
+    metavar="NAME",
+    callback=lambda _context, _parameter, names: ",".join(names),
+    help="A style's name, or a mix such as great_wave:0.7,udnie:0.3. Given twice or more: a mix of "
+    "them.",
+)
+
+
 def image_argument(name: str) -> Callable[[Command], Command]:
     """Adds the argument of a file with an image."""
     return click.argument(name, type=click.Path(path_type=Path))
 
 
-def output_option(
-    text: str, default: str, *, dir_okay: bool = False
+def images_argument(
+    name: str = "IMAGE", *, allow_dash: bool = False
 ) -> Callable[[Command], Command]:
-    """Adds -o for the file to write, with a help text and the name that is its default."""
-    return click.option(
+    """Adds the argument `images`: one file or several; `name` is what the help calls each."""
+    kind = click.Path(allow_dash=allow_dash, path_type=Path)
+    return click.argument("images", nargs=-1, required=True, metavar=f"{name}...", type=kind)
+
+
+def output_option(
+    text: str, default: str, *, dir_okay: bool = False, allow_dash: bool = False
+) -> Callable[[Command], Command]:
+    """Adds -o for the file to write, with a help text and its default name, and --overwrite."""
+    output = click.option(
         "-o",
         "--output",
-        type=click.Path(dir_okay=dir_okay, path_type=Path),
+        type=click.Path(dir_okay=dir_okay, allow_dash=allow_dash, path_type=Path),
         metavar="OUT",
         help=f"{text} Without it: {default}, in the current directory.",
     )
+    return lambda command: output(overwrite_option(command))
+
+
+overwrite_option = click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace files that exist. Without it they are kept, those named with -o as well, and "
+    "what would replace them counts as failed.",
+)
+
+
+def destination_options(
+    text: str, default: str, *, allow_dash: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Adds -o, --output-dir and --overwrite, which the command is given as `destination`."""
+
+    def with_destination(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def called(
+            *, output: Path | None, output_dir: Path | None, overwrite: bool, **others: Any
+        ) -> Any:
+            return command(destination=Destination(output, output_dir, overwrite), **others)
+
+        directory = click.option(
+            "--output-dir",
+            type=click.Path(path_type=Path),
+            metavar="DIR",
+            help="The directory for the results of any number of images; it is made if need be.",
+        )
+        return output_option(text, default, allow_dash=allow_dash)(directory(called))
+
+    return with_destination

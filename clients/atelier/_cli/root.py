@@ -7,10 +7,12 @@ import click
 
 from atelier._cli.bulk import bulk
 from atelier._cli.classify import classify
+from atelier._cli.command import Group
 from atelier._cli.compress import compress, decompress
 from atelier._cli.demo import demo
 from atelier._cli.generator import generate, movements, walk
 from atelier._cli.loadtest import loadtest
+from atelier._cli.messages import sentence
 from atelier._cli.restoration import denoise, fill, reconstruct
 from atelier._cli.search import search_command
 from atelier._cli.styles import styles
@@ -44,7 +46,7 @@ timeout passed; 6 the server failed; 130 interrupted.
 """
 
 
-class CommandLine(click.Group):
+class CommandLine(Group):
     """A group that also finds commands through the entry points `atelier.commands`.
 
     A package's command is loaded when it is listed or called. One whose module is missing stays
@@ -69,7 +71,11 @@ class CommandLine(click.Group):
         return command
 
 
-@click.group(cls=CommandLine, epilog=_EPILOG, context_settings={"max_content_width": 100})
+@click.group(
+    cls=CommandLine,
+    epilog=_EPILOG,
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name=DISTRIBUTION)
 def command_line() -> None:
     """Repaint, classify, mend, morph and generate images, and serve the networks that do."""
@@ -121,7 +127,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(advice_for(error.name), 1)
     except OSError as error:
-        return _fail(_sentence(error), 1)
+        return _fail(sentence(error), 1)
     return code if isinstance(code, int) else 0
 
 
@@ -139,13 +145,6 @@ def _unavailable(name: str, module: str) -> click.Command:
         help=f"Missing: {remedy_for(module)}",
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
     )
-
-
-def _sentence(error: OSError) -> str:
-    """What the system says of a file, without its number."""
-    if error.filename is None or error.strerror is None:
-        return str(error)
-    return f"{error.filename}: {error.strerror}"
 
 
 def _fail(message: str, code: int) -> int:

@@ -3,21 +3,25 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from atelier._atomic_write import write_whole
+from atelier._cli.command import Command
 from atelier._cli.contact_sheet import captioned
 from atelier._cli.image_files import row_of
-from atelier._cli.options import RETRIES, server_options
+from atelier._cli.options import RETRIES, overwrite_option, server_options
+from atelier._cli.paths import check_kept
 from atelier._client import Client
 from atelier._search.objectives import objective_named
 from atelier._search.optimizers import OPTIMIZERS
 from atelier._search.search import search
 
+_FILES: Final = ("best.png", "curve.png", "result.json")
 
-@click.command("search")
+
+@click.command("search", cls=Command)
 @click.option("--movement", required=True, metavar="NAME", help="The movement to paint in.")
 @click.option(
     "--objective",
@@ -71,11 +75,17 @@ from atelier._search.search import search
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
     metavar="OUT",
-    help="The folder to write best.png, curve.png and result.json into.",
+    help=f"The folder to write {', '.join(_FILES)} into.",
 )
+@overwrite_option
 @server_options
 def search_command(
-    optimizers: Sequence[str], output: Path, url: str, timeout: float, **settings: Any
+    optimizers: Sequence[str],
+    output: Path,
+    overwrite: bool,
+    url: str,
+    timeout: float,
+    **settings: Any,
 ) -> None:
     """Search the generator's latents for the image that an objective likes best.
 
@@ -85,6 +95,8 @@ def search_command(
     # before anything is searched.
     from atelier._search import report
 
+    for file in _FILES:
+        check_kept(output / file, overwrite=overwrite)
     names = list(dict.fromkeys(optimizers)) or list(OPTIMIZERS)
     seeds = range(settings["seed"], settings["seed"] + settings["repeats"])
     size = {"budget": settings["budget"], "batch": settings["batch"]}
@@ -115,12 +127,12 @@ def search_command(
     row = row_of(
         [captioned(each.image, [name, f"{each.score:.4g}"]) for name, each in best.items()]
     )
-    files = {
-        "best.png": report.png(row),
-        "curve.png": report.curve(results, label),
-        "result.json": report.result(results, seeds, {**settings, "score": label}),
-    }
-    for file, data in files.items():
+    contents = [
+        report.png(row),
+        report.curve(results, label),
+        report.result(results, seeds, {**settings, "score": label}),
+    ]
+    for file, data in zip(_FILES, contents, strict=True):
         write_whole(output / file, data)
         click.echo(output / file)
 

@@ -2,11 +2,12 @@
 
 import click
 
+from atelier._cli.command import Command
 from atelier._cli.options import RETRIES, server_options
 from atelier._client import Client
 
 
-@click.command
+@click.command(cls=Command)
 @server_options
 def styles(url: str, timeout: float) -> None:
     """List the styles that the server has, one a line."""

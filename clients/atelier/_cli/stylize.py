@@ -2,15 +2,25 @@
 
 import re
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from atelier._atomic_write import write_whole
-from atelier._cli.options import RETRIES, server_options
-from atelier._cli.paths import check_image, check_place
+from atelier._cli.command import Command
+from atelier._cli.each_image import Destination, EachImage
+from atelier._cli.options import (
+    RETRIES,
+    destination_options,
+    images_argument,
+    server_options,
+    style_option,
+)
+from atelier._cli.paths import STREAM
 from atelier._client import Client
-from atelier._images import ImageFormat, served_format
+from atelier._images import LOSSLESS, ImageFormat, served_format
 
 _FORMATS: dict[str, ImageFormat] = {
     ".jpg": "jpeg",
@@ -18,18 +28,14 @@ _FORMATS: dict[str, ImageFormat] = {
     ".png": "png",
     ".webp": "webp",
 }
-_SUFFIXES: dict[ImageFormat | None, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
-_STREAM = Path("-")
+_SUFFIXES: dict[ImageFormat, str] = {"jpeg": ".jpg", "png": ".png", "webp": ".webp"}
+_SIGNATURE = 12
+"""Bytes that tell the formats apart."""
 
 
-@click.command
-@click.argument("photo", type=click.Path(allow_dash=True, path_type=Path))
-@click.option(
-    "--style",
-    required=True,
-    metavar="NAME",
-    help="A style's name, or a mix such as great_wave:0.7,udnie:0.3.",
-)
+@click.command(cls=Command)
+@images_argument("PHOTO", allow_dash=True)
+@style_option
 @click.option(
     "--strength",
     type=click.FloatRange(0, 2),
@@ -51,13 +57,10 @@ _STREAM = Path("-")
     "larger strokes, and is quicker. Without it: the photograph's own size, as far as the server "
     "goes.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    metavar="OUT",
-    help="The file to write; its suffix chooses the format. Without it: PHOTO's name and the "
-    "style's, in the current directory.",
+@destination_options(
+    "The file to write; its suffix chooses the format.",
+    "PHOTO's name and the style's",
+    allow_dash=True,
 )
 @click.option(
     "--format",
@@ -72,54 +75,79 @@ _STREAM = Path("-")
 )
 @server_options
 def stylize(
-    photo: Path,
+    images: Sequence[Path],
     style: str,
     strength: float,
     keep_colors: bool,
     longest_side: int | None,
-    output: Path | None,
+    destination: Destination,
     encoding: ImageFormat | None,
     quality: int | None,
     url: str,
     timeout: float,
-) -> None:
-    """Repaint PHOTO in a style.
+) -> int:
+    """Repaint photographs in a style.
 
-    PHOTO may be - for standard input, and OUT - for standard output. The path of the painting is
-    printed, unless the painting itself goes to standard output.
+    A PHOTO is a JPEG, PNG or WebP, or what else Pillow reads, such as BMP, TIFF, GIF and AVIF,
+    whose painting is a PNG. It may be - for standard input, and OUT - for standard output. The path
+    of each painting is printed, unless the painting itself goes to standard output. Of several
+    PHOTOs, one that fails is named, the others are painted, and the exit code is 1.
     """
-    if photo != _STREAM:
-        check_image(photo)
-    elif output is None:
-        output = _STREAM
-    if output is not None and output != _STREAM:
-        encoding = _format_of(output, encoding)
-        check_place(output, [] if photo == _STREAM else [photo])
-    if output == _STREAM and sys.stdout.isatty():
-        raise click.UsageError("an image cannot be shown on a terminal: give a file with -o OUT")
-
-    data = sys.stdin.buffer.read() if photo == _STREAM else photo.read_bytes()
+    destination = _with_streams(images, destination)
+    if destination.output is not None and destination.output != STREAM:
+        encoding = _format_of(destination.output, encoding)
+    each = EachImage(images)
+    outputs = each.outputs(destination, lambda photo: _name_of(photo, style, encoding))
     with Client(url, timeout=timeout, retries=RETRIES) as art:
-        painting = art.stylize_encoded(
-            data,
-            style,
-            strength=strength,
-            keep_colors=keep_colors,
-            longest_side=longest_side,
-            format=encoding,
-            quality=quality,
-        )
+        for photo, output in outputs:
+            with each.attempt(photo):
+                painting = art.stylize_encoded(
+                    _read(photo),
+                    style,
+                    strength=strength,
+                    keep_colors=keep_colors,
+                    longest_side=longest_side,
+                    format=encoding,
+                    quality=quality,
+                )
+                _write(output, painting)
+    return each.exit_code
 
-    if output == _STREAM:
+
+def _with_streams(images: Sequence[Path], destination: Destination) -> Destination:
+    """Has the painting of standard input go to standard output, unless a file is named."""
+    if STREAM in images:
+        if len(images) > 1:
+            raise click.UsageError("-, standard input, cannot be one of several images")
+        if destination.directory is not None:
+            raise click.UsageError("standard input has no name for a file in a directory: give -o")
+        destination = replace(destination, output=destination.output or STREAM)
+    if destination.output == STREAM and sys.stdout.isatty():
+        raise click.UsageError("an image cannot be shown on a terminal: give a file with -o OUT")
+    return destination
+
+
+def _name_of(photo: Path, style: str, encoding: ImageFormat | None) -> str:
+    """The painting's name; without `encoding`, its suffix follows from the photograph's bytes."""
+    if encoding is None:
+        if not photo.is_file():  # What was read of a pipe would be gone.
+            raise click.UsageError(f"{photo} is a pipe or a device: give -o OUT or --format")
+        with photo.open("rb") as file:
+            encoding = served_format(file.read(_SIGNATURE)) or LOSSLESS
+    return f"{photo.stem}-{style_slug(style)}{_SUFFIXES[encoding]}"
+
+
+def _read(photo: Path) -> bytes:
+    return sys.stdin.buffer.read() if photo == STREAM else photo.read_bytes()
+
+
+def _write(output: Path, painting: bytes) -> None:
+    if output == STREAM:
         sys.stdout.buffer.write(painting)
         sys.stdout.buffer.flush()
-        return
-    if output is None:
-        output = Path(
-            f"{photo.stem}-{style_slug(style)}{_SUFFIXES.get(served_format(painting), '')}"
-        )
-    write_whole(output, painting)
-    click.echo(output)
+    else:
+        write_whole(output, painting)
+        click.echo(output)
 
 
 def style_slug(style: str) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from atelier._cli.command import Command
 from atelier._cli.image_files import (
     MOVING,
     STILL,
@@ -39,7 +40,7 @@ _seed = click.option(
 )
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("first")
 @image_argument("second")
 @click.option(
@@ -53,13 +54,20 @@ _seed = click.option(
 @output_option(_MOVING_HELP, "FIRST-to-SECOND.gif")
 @server_options
 def morph(
-    first: Path, second: Path, frames: int, output: Path | None, url: str, timeout: float
+    first: Path,
+    second: Path,
+    frames: int,
+    output: Path | None,
+    overwrite: bool,
+    url: str,
+    timeout: float,
 ) -> None:
     """Turn the image FIRST into the image SECOND, one way.
 
     Both are fitted to the square of the network.
     """
-    output = output_of(output, f"{first.stem}-to-{second.stem}.gif", [first, second], MOVING)
+    default = f"{first.stem}-to-{second.stem}.gif"
+    output = output_of(output, default, [first, second], MOVING, overwrite=overwrite)
     start, end = read_image(first), read_image(second)
     with Client(url, timeout=timeout, retries=RETRIES) as art:
         images = art.interpolate(start, end, frames)
@@ -68,7 +76,7 @@ def morph(
     write_frames(output, images)
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("image")
 @click.option(
     "--count",
@@ -88,6 +96,7 @@ def vary(
     strength: float,
     seed: int,
     output: Path | None,
+    overwrite: bool,
     url: str,
     timeout: float,
 ) -> None:
@@ -95,7 +104,8 @@ def vary(
 
     The whole image is fitted to the square of the network.
     """
-    output = output_of(output, f"{image.stem}-varied.png", [image], STILL)
+    default = f"{image.stem}-varied.png"
+    output = output_of(output, default, [image], STILL, overwrite=overwrite)
     source = read_image(image)
     with Client(url, timeout=timeout, retries=RETRIES) as art:
         images = art.vary(source, count, strength, seed)
@@ -103,7 +113,7 @@ def vary(
     write_image(output, row_of(images))
 
 
-@click.command
+@click.command(cls=Command)
 @image_argument("image")
 @click.option(
     "--frames",
@@ -123,6 +133,7 @@ def wander(
     strength: float,
     seed: int,
     output: Path | None,
+    overwrite: bool,
     url: str,
     timeout: float,
 ) -> None:
@@ -130,7 +141,8 @@ def wander(
 
     The whole image is fitted to the square of the network.
     """
-    output = output_of(output, f"{image.stem}-wander.gif", [image], MOVING)
+    default = f"{image.stem}-wander.gif"
+    output = output_of(output, default, [image], MOVING, overwrite=overwrite)
     source = read_image(image)
     with Client(url, timeout=timeout, retries=RETRIES) as art:
         images = art.wander(source, frames, strength, seed)

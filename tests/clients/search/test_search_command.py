@@ -28,9 +28,11 @@ def painters(monkeypatch, tmp_path):
     return made
 
 
-def searched(*options, objective="movement:rococo"):
-    arguments = ["--movement", "cubism", "--objective", objective, "--budget", "40", "-o", "out"]
-    return run(["search", *arguments, *options])
+def searched(*options, objective="movement:rococo", overwrite=False):
+    given = {"--movement": "cubism", "--objective": objective, "--budget": "40", "-o": "out"}
+    given |= dict(zip(options[::2], options[1::2], strict=True))
+    arguments = [text for option in given.items() for text in option]
+    return run(["search", *arguments, *["--overwrite"] * overwrite])
 
 
 def result():
@@ -78,10 +80,13 @@ def test_the_result_makes_the_best_again(painters):
     assert len(best["best_so_far"]) == 40
 
 
-def test_the_same_seed_writes_the_same_result(painters):
+def test_the_same_seed_writes_the_same_result(painters, capsys):
     assert searched("--repeats", "2") == 0
     first = result()
-    assert searched("--repeats", "2") == 0
+    assert searched("--repeats", "2") == 1
+    assert "out/best.png exists and is kept; --overwrite replaces it" in capsys.readouterr().err
+    assert len(painters) == 1
+    assert searched("--repeats", "2", overwrite=True) == 0
     assert result() == first
     assert [each["seed"] for each in first["searches"]] == [0, 1] * 4
     starts = [each["best_so_far"][0] for each in first["searches"][:2]]

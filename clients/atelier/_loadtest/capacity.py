@@ -18,6 +18,8 @@ _FIRST: Final = 0.8
 _UP: Final = 1.25
 _DOWN: Final = 0.7
 _MOST_TRIALS: Final = 24
+_LOOP_SECONDS: Final = 5.0
+"""How long a closed loop lasts at least; a quarter of a trial, if that is longer."""
 
 
 @dataclass
@@ -123,7 +125,8 @@ async def find_capacity(
     Raises:
         ValueError: A trial is too short to show that an objective holds.
     """
-    found = Capacity(await saturation(clients, workload))
+    loop_seconds = max(_LOOP_SECONDS, plan.seconds / 4)
+    found = Capacity(await saturation(clients, workload, loop_seconds))
     for each in found.throughputs:
         tell(each)
     most = found.saturation.rate
@@ -131,7 +134,7 @@ async def find_capacity(
         found.stopped = "it was interrupted"
         return found
     if most == 0:
-        found.stopped = "the server answered nothing"
+        found.stopped = f"in {loop_seconds:g} s the server answered nothing"
         return found
     check_duration(plan.objectives, plan.seconds, most)
     least = max(each.least for each in plan.objectives) / plan.seconds

@@ -10,7 +10,6 @@ from atelier._loadtest.recording import Recording
 from atelier._loadtest.summary import client_was_the_bottleneck
 from atelier._loadtest.workload import Workload
 
-_SECONDS: Final = 5.0
 _WARMUP: Final = 1.0
 _MORE: Final = 1.05
 """Twice the callers are to bring at least 5 % more."""
@@ -34,12 +33,18 @@ class Throughput:
     interrupted: bool
 
 
-async def saturation(clients: Clients, workload: Workload) -> list[Throughput]:
-    """Doubles the callers until that brings no more; the last but one, or the best, is the most."""
+async def saturation(clients: Clients, workload: Workload, seconds: float) -> list[Throughput]:
+    """Doubles the callers until that brings no more.
+
+    Args:
+        clients: Who sends.
+        workload: What they send.
+        seconds: How long each loop lasts, with its warm-up.
+    """
     found: list[Throughput] = []
     callers = 1
     while callers <= _MOST_CALLERS:
-        found.append(await _throughput(clients, workload, callers))
+        found.append(await _throughput(clients, workload, callers, seconds))
         now = found[-1]
         if now.interrupted or now.rate == 0:
             break
@@ -49,20 +54,22 @@ async def saturation(clients: Clients, workload: Workload) -> list[Throughput]:
     return found
 
 
-async def _throughput(clients: Clients, workload: Workload, callers: int) -> Throughput:
+async def _throughput(
+    clients: Clients, workload: Workload, callers: int, seconds: float
+) -> Throughput:
     answered = 0
 
     def watch(outcome: Outcome) -> None:
         nonlocal answered
         # By when it was done: all callers wait at both ends of this time.
-        answered += not outcome.failure and _WARMUP <= outcome.done < _SECONDS
+        answered += not outcome.failure and _WARMUP <= outcome.done < seconds
 
-    recording = Recording(_SECONDS - _WARMUP, _WARMUP)
-    drive = clients.closed_drive(callers, _SECONDS)
-    sent = await measure(drive, workload, recording, Window(_SECONDS, _WARMUP), None, watch)
+    recording = Recording(seconds - _WARMUP, _WARMUP)
+    drive = clients.closed_drive(callers, seconds)
+    sent = await measure(drive, workload, recording, Window(seconds, _WARMUP), None, watch)
     return Throughput(
         callers,
-        answered / (_SECONDS - _WARMUP),
+        answered / (seconds - _WARMUP),
         client_was_the_bottleneck(recording, sent),
         sent.interrupted,
     )

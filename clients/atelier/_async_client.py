@@ -3,11 +3,12 @@
 # ruff: noqa: A002 - `format` is what a user of Pillow looks for.
 
 import asyncio
+import copy
 import math
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,9 @@ from atelier._styles import Style
 from atelier._transport import AsyncGrpcTransport, AsyncTransport, Request, StatusError
 
 T = TypeVar("T")
+
+_BULK_PRIORITY: Final = 2
+"""The level of work that may wait, in the models' configurations; that of all else is 1."""
 
 
 class AsyncClient(BaseClient):
@@ -85,6 +89,7 @@ class AsyncClient(BaseClient):
         self._max_in_flight = max_in_flight
         self._places = asyncio.Semaphore(max_in_flight)
         self._transport = AsyncGrpcTransport(target_of(url)) if transport is None else transport
+        self._priority = 0  # Each model's own default.
 
     async def stylize(
         self,
@@ -146,7 +151,8 @@ class AsyncClient(BaseClient):
     ) -> AsyncGenerator[BulkResult[AnySource], None]:
         """Repaints images, and yields the results as they finish, each with its source.
 
-        The number of requests in flight follows from the server's latency, up to `max_in_flight`.
+        The number of requests in flight follows from the server's latency, up to `max_in_flight`,
+        and the server answers other callers before them.
         So many images are in memory at once, however many there are. A source that fails does
         not end the others.
 
@@ -176,9 +182,10 @@ class AsyncClient(BaseClient):
             Overloaded: It had too much to do for so long.
         """
         self._check_open()
+        art = self._for_bulk()
 
         async def request(image: EncodedImage) -> bytes:
-            return await self.stylize_encoded(
+            return await art.stylize_encoded(
                 image.data, style, strength=strength, keep_colors=keep_colors,
                 longest_side=longest_side, format=format or image.reply, quality=quality,
                 timeout=timeout,
@@ -371,6 +378,12 @@ class AsyncClient(BaseClient):
     ) -> None:
         await self.close()
 
+    def _for_bulk(self) -> Self:
+        """This client, on the same connection, with requests that come after those of others."""
+        twin = copy.copy(self)
+        twin._priority = _BULK_PRIORITY
+        return twin
+
     async def _converse(self, conversation: Conversation[T], timeout: Timeout) -> T:
         return await self._lead(conversation, self._retry_policy(timeout))
 
@@ -403,7 +416,7 @@ class AsyncClient(BaseClient):
             await asyncio.sleep(pause)
 
     async def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
-        body = await asyncio.to_thread(call.request, policy.remaining())
+        body = await asyncio.to_thread(call.request, policy.remaining(), self._priority)
         request = Request(call.method, call.model, body)
         try:
             return await self._transport.send_async(request, policy.remaining())

@@ -44,9 +44,17 @@ class Call(ABC, Generic[Response]):
     def read(self, response: bytes) -> Response:
         """Reads the response; raises ServerFailed where it is none."""
 
-    def request(self, remaining: float | None) -> bytes:
-        """The bytes of the request, given the seconds that are left (None: no limit)."""
+    def request(self, remaining: float | None, priority: int = 0) -> bytes:
+        """The bytes of the request.
+
+        Args:
+            remaining: The seconds that are left, or None for no limit.
+            priority: Its level in the queues of the models, of which the lower comes first; 0 is
+                their default. An ensemble hands it on to its steps.
+        """
         message = self.message()
+        if priority and self.method == "ModelInfer":
+            message.parameters["priority"].uint64_param = priority
         if remaining is not None and self.method == "ModelInfer":
             # Microseconds in the queue of the model that is asked. An ensemble keeps it from its
             # steps; they are freed when the deadline of the call cancels the request.

@@ -119,7 +119,7 @@ class MockTransport:
             {
                 name: getattr(value, value.WhichOneof("parameter_choice"))
                 for name, value in message.parameters.items()
-                if name != "timeout"  # The client's, for the queue.
+                if name not in {"timeout", "priority"}  # For the queue.
             },
         )
         self.requests.append(request)

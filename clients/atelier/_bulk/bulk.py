@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import os
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Final
 from atelier._atomic_write import write_whole
 from atelier._bulk.dry_run import count_unfinished
 from atelier._bulk.errors_file import ErrorsFile
-from atelier._bulk.inputs import Inputs
+from atelier._bulk.inputs import Inputs, inputs_of
 from atelier._bulk.ledger import Ledger, LedgerInUseError
 from atelier._bulk.limit import GradientLimit
 from atelier._bulk.output import sink_of, state_folder
 from atelier._bulk.patience import GaveUpError, Patience
 from atelier._bulk.requests import Requests
 from atelier._bulk.run import Run
+from atelier._bulk.seeds import seeds
 from atelier._bulk.sink import Sink
 from atelier._bulk.tally import Tally
 from atelier._bulk.task import Task, newest_versions, task_digest
@@ -33,6 +35,34 @@ MAX_IN_FLIGHT: Final = 256
 
 class BulkUsageError(ValueError):
     """The input, the output or the options cannot be used; nothing was done."""
+
+
+def inputs_for(source: "str | os.PathLike[str] | range", out: str) -> Inputs:
+    """The inputs of a run.
+
+    Args:
+        source: As in `inputs_of`; a range stands for seeds.
+        out: The output, which must not lie in them.
+
+    Raises:
+        BulkUsageError: There is nothing of this name, or the results would become inputs.
+    """
+    if isinstance(source, range):
+        numbers = source
+        return Inputs(lambda: seeds(numbers))
+    path = os.fspath(source)
+    try:
+        inputs = inputs_of(path)
+    except FileNotFoundError as error:
+        raise BulkUsageError(str(error)) from error
+    folder = Path(path)
+    if (
+        "://" not in out
+        and folder.is_dir()
+        and Path(out).resolve().is_relative_to(folder.resolve())
+    ):
+        raise BulkUsageError(f"{out} lies in {path}: results would become inputs")
+    return inputs
 
 
 @dataclass(frozen=True)
@@ -78,7 +108,6 @@ class Bulk:
         task: What is made of each input.
         inputs: What there is to do.
         out: The output, see `sink_of`.
-        table: Whether the results are rows of a table.
         patience: Seconds to wait for a server that answers nothing; infinity for ever.
         force: Whether what is finished is computed again.
         state: Where the ledger is, or None for the output's own place.
@@ -91,7 +120,6 @@ class Bulk:
     task: Task
     inputs: Inputs
     out: str
-    table: bool = False
     patience: float = math.inf
     force: bool = False
     state: Path | None = None
@@ -124,8 +152,9 @@ class Bulk:
         requests = Requests(GradientLimit(MAX_IN_FLIGHT), Patience(self.patience))
         self.on_start(requests)
         run = Run(
-            self.art, self.task, digest, sink, ledger, requests, errors, self.tally, self.stopping
-        )
+            self.art._for_bulk(), self.task, digest, sink, ledger, requests, errors, self.tally,
+            self.stopping,
+        )  # fmt: skip
         counting = asyncio.create_task(asyncio.to_thread(self._count))
         try:
             await run.over(self.inputs.each())
@@ -138,10 +167,6 @@ class Bulk:
             text = json.dumps(asdict(summary), indent=2) + "\n"
             write_whole(errors.path.with_name("summary.json"), text.encode())
         return summary
-
-    async def unfinished(self) -> tuple[int, int]:
-        """Counts what a run would compute and what it would skip, and writes nothing."""
-        raise NotImplementedError
 
     async def dry_run(self) -> Tally:
         """Counts what `run` would compute and what it would skip; no output is written.
@@ -176,7 +201,7 @@ class Bulk:
 
     def _sink(self, ledger: Ledger, digest: bytes) -> Sink:
         try:
-            return sink_of(self.out, ledger, digest, table=self.table)
+            return sink_of(self.out, ledger, digest, table=self.task.table)
         except (OSError, ValueError) as error:
             raise BulkUsageError(str(error)) from error
 

@@ -210,3 +210,10 @@ def test_ctrl_c_finishes_what_is_in_flight(server, photos, tmp_path, files_of):
     assert process.returncode == 130
     assert json.loads(out)["computed"] == len(files_of(tmp_path / "out")) == 1
     assert "The same command goes on" in err
+
+
+def test_the_requests_come_after_those_of_others(bulk, server, photos, tmp_path):
+    bulk("stylize", photos, tmp_path / "out", "--style", "udnie")
+    probe, *images = server.requests
+    assert "priority" not in probe.parameters
+    assert {request.parameters["priority"].uint64_param for request in images} == {2}

@@ -1,0 +1,33 @@
+"""What lies in `model_repository`, beside what the families write."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from atelier_export.families import FAMILIES
+from atelier_export.publishing.manifest import fingerprints
+
+ROOT = Path(__file__).parents[3]
+REPOSITORY = ROOT / "model_repository"
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+def test_the_configurations_are_those_of_the_families(family):
+    for model in family.module.served_models(ROOT / family.checkpoint):
+        assert (REPOSITORY / model.name / "config.pbtxt").read_text() == model.config
+
+
+def test_manifests_name_the_files_that_are_there():
+    manifests = list(REPOSITORY.glob("*/*/manifest.json"))
+    assert len(manifests) >= 8
+    for path in manifests:
+        manifest = json.loads(path.read_text())
+        for folder, files in [
+            (path.parent, manifest["files"]),
+            *(
+                (REPOSITORY / name / path.parent.name, files)
+                for name, files in manifest.get("published_with", {}).items()
+            ),
+        ]:
+            assert files == fingerprints({name: (folder / name).read_bytes() for name in files})

@@ -1,0 +1,133 @@
+"""The priorities that docs/bulk.md has people add to the network's configuration."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from PIL import Image
+from tritonclient import grpc
+from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+from atelier_serving import TritonServer
+from fakes.waiting import HANG_SECONDS, until
+
+ROOT = Path(__file__).parents[2]
+MODELS = ROOT / "model_repository"
+DOCUMENT = ROOT / "docs" / "bulk.md"
+BULK = 2
+GATED = """
+import time
+from pathlib import Path
+
+import triton_python_backend_utils as pb_utils
+
+FOLDER = Path(__file__).parent
+
+
+class TritonPythonModel:
+    def execute(self, requests):
+        (request,) = requests
+        while not (FOLDER / "open").exists():
+            time.sleep(0.005)
+        with (FOLDER / "order").open("a") as order:
+            order.write(request.request_id() + "\\n")
+        image = pb_utils.get_input_tensor_by_name(request, "image")
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("stylized", image.as_numpy())])]
+"""
+"""Writes down whom it paints, once the file `open` lies beside its code; takes one at a time."""
+
+
+class Gated:
+    """The image path around a network that is held."""
+
+    def __init__(self, server: TritonServer, folder: Path) -> None:
+        self.server = server
+        self.folder = folder
+
+    def waiting(self) -> int:
+        """How many requests there are in the network's queue."""
+        with urlopen(f"http://{self.server.metrics_url}/metrics") as metrics:
+            for line in metrics.read().decode().splitlines():
+                if line.startswith('nv_inference_pending_request_count{model="style",'):
+                    return int(line.split()[-1])
+        raise AssertionError("there is no such metric")
+
+    def open(self) -> None:
+        """Lets the network paint."""
+        (self.folder / "open").touch()
+
+    def order(self) -> list[str]:
+        """Whom the network painted."""
+        return (self.folder / "order").read_text().split()
+
+
+@pytest.fixture(scope="module")
+def served(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
+    path = shutil.copytree(repository, tmp_path_factory.mktemp("gated") / "it", symlinks=True)
+    (added,) = re.findall(
+        r"^dynamic_batching {\n.*?^}\n", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE
+    )
+    config = text_format.Parse(
+        (MODELS / "style" / "config.pbtxt").read_text() + added, ModelConfig()
+    )
+    for field in ("platform", "default_model_filename", "cc_model_filenames", "model_warmup"):
+        config.ClearField(field)
+    config.backend = "python"
+    del config.instance_group[:]
+    config.instance_group.add(count=1, kind="KIND_CPU")
+    (path / "style" / "config.pbtxt").write_text(text_format.MessageToString(config))
+    (path / "style" / "1" / "model.py").write_text(GATED)
+    with TritonServer(path) as server:
+        yield Gated(server, path / "style" / "1")
+
+
+@pytest.fixture
+def gated(served: Gated) -> Iterator[Gated]:
+    """The server with an empty queue, and a network that is held until the test opens it."""
+    for name in ("open", "order"):
+        (served.folder / name).unlink(missing_ok=True)
+    yield served
+    served.open()
+
+
+@pytest.fixture
+def send(gated, encoded):
+    """Sends an image with a priority."""
+    image = encoded(Image.new("RGB", (16, 16)), "PNG")
+    inputs = []
+    for name, content in [("image", image), ("style", b"udnie")]:
+        inputs.append(grpc.InferInput(name, [1, 1], "BYTES"))
+        inputs[-1].set_data_from_numpy(np.array([[content]], np.object_))
+    with (
+        grpc.InferenceServerClient(gated.server.grpc_url) as client,
+        ThreadPoolExecutor(16) as senders,
+    ):
+
+        def send(name: str, priority: int = 0) -> Future[object]:
+            return senders.submit(
+                client.infer, "stylize", inputs, request_id=name, priority=priority,
+                client_timeout=HANG_SECONDS,
+            )  # fmt: skip
+
+        yield send
+        gated.open()
+
+
+def test_work_that_may_wait_comes_after_all_others(gated, send):
+    bulk = [send(f"bulk-{i}", BULK) for i in range(6)]
+    # One is with the network already.
+    until(lambda: gated.waiting() == 5)
+    people = [send(f"person-{i}") for i in range(3)]
+    until(lambda: gated.waiting() == 8)
+    gated.open()
+    for answer in bulk + people:
+        answer.result()
+    assert [name.partition("-")[0] for name in gated.order()] == ["bulk"] + ["person"] * 3 + [
+        "bulk"
+    ] * 5

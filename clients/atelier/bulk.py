@@ -16,6 +16,7 @@ import asyncio
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 from atelier._async_client import AsyncClient
 from atelier._bulk.bulk import MAX_IN_FLIGHT, Bulk, BulkUsageError, Summary, inputs_for
@@ -33,6 +34,7 @@ __all__ = [
     "Summary",
     "Task",
     "run",
+    "run_on_ray",
 ]
 
 
@@ -70,13 +72,72 @@ def run(
         AtelierError: The server answered nothing for too long; the same call goes on.
         OutputError: Nothing more can be written; what is there is whole.
     """
+    return _made(Bulk, task, source, out, url, timeout, patience, force, state)
 
+
+def run_on_ray(
+    task: Task,
+    source: str | os.PathLike[str] | range,
+    out: str | os.PathLike[str],
+    *,
+    url: str = "localhost:8001",
+    worker_url: str | None = None,
+    workers: int = 2,
+    timeout: float | None = 30.0,
+    patience: float | None = 300.0,
+    force: bool = False,
+    state: str | os.PathLike[str] | None = None,
+) -> Summary:
+    """Makes the run of `run` on a Ray cluster: Ray Data's `map_batches` deals the images out.
+
+    The caller's machine lists the inputs and keeps the ledger, so that either function goes on
+    where the other was. Connect before with `ray.init`, or let Ray start on this machine alone.
+    Needs the extra `ray`.
+
+    Args:
+        task: As in `run`.
+        source: What every node reaches under the same name: files of a shared file system, or a
+            URL.
+        out: The same; not a tar, which has one writer.
+        url: The server, as the caller reaches it.
+        worker_url: The server, as the workers reach it, if that differs: "localhost:8001" where
+            each node has its own, all with the same versions of the models.
+        workers: How many there are, spread over the nodes. Each keeps many requests in flight.
+        timeout: As in `run`.
+        patience: As in `run`.
+        force: As in `run`.
+        state: As in `run`.
+
+    Raises:
+        ModuleNotFoundError: Ray is not installed.
+        Exception: As in `run`.
+    """
+    from atelier._bulk.on_ray import RayBulk
+
+    return _made(
+        RayBulk, task, source, out, url, timeout, patience, force, state,
+        worker_url=worker_url or url, workers=workers,
+    )  # fmt: skip
+
+
+def _made(
+    kind: type[Bulk],
+    task: Task,
+    source: str | os.PathLike[str] | range,
+    out: str | os.PathLike[str],
+    url: str,
+    timeout: float | None,
+    patience: float | None,
+    force: bool,
+    state: str | os.PathLike[str] | None,
+    **more: Any,
+) -> Summary:
     async def run() -> Summary:
         inputs = inputs_for(source, os.fspath(out))
         async with AsyncClient(url, timeout=timeout, retries=0, max_in_flight=MAX_IN_FLIGHT) as art:
-            return await Bulk(
+            return await kind(
                 art, task, inputs, os.fspath(out), math.inf if patience is None else patience,
-                force, None if state is None else Path(state),
+                force, None if state is None else Path(state), **more,
             ).run()  # fmt: skip
 
     return asyncio.run(run())

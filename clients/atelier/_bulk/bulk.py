@@ -78,7 +78,7 @@ class Summary:
         seconds: How long it took.
         images_per_second: Computed.
         megapixels_per_second: Computed.
-        most_in_flight: Requests at once.
+        most_in_flight: Requests at once; 0 on Ray, where each worker has its own.
         errors: The path of errors.jsonl.
     """
 
@@ -157,7 +157,7 @@ class Bulk:
         )  # fmt: skip
         counting = asyncio.create_task(asyncio.to_thread(self._count))
         try:
-            await run.over(self.inputs.each())
+            await self._over(run)
         except GaveUpError as error:
             raise error.error from error
         finally:
@@ -167,6 +167,9 @@ class Bulk:
             text = json.dumps(asdict(summary), indent=2) + "\n"
             write_whole(errors.path.with_name("summary.json"), text.encode())
         return summary
+
+    async def _over(self, run: Run) -> None:
+        await run.over(self.inputs.each())
 
     async def dry_run(self) -> Tally:
         """Counts what `run` would compute and what it would skip; no output is written.

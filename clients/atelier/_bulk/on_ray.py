@@ -181,10 +181,12 @@ class RayBulk(Bulk):
 
         dataset = ray.data.from_items(
             [{"source": source} for source in sources],
-            override_num_blocks=math.ceil(len(sources) / _BATCH),
+            override_num_blocks=max(
+                math.ceil(len(sources) / _BATCH), min(len(sources), self.workers)
+            ),
         ).map_batches(
             Worker, fn_constructor_args=(job,), batch_size=None, batch_format="numpy",
-            concurrency=self.workers, scheduling_strategy="SPREAD",
+            concurrency=self.workers,
         )  # fmt: skip
         for row in dataset.iter_rows():
             yield row["outcome"]

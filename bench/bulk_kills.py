@@ -26,14 +26,22 @@ class Server:
     """`atelier serve`, which can be killed and started again on the same port."""
 
     def __init__(self, port: str = "0") -> None:
+        while not self._started(port):  # What was killed still holds the port for a moment.
+            time.sleep(1)
+
+    def _started(self, port: str) -> bool:
         command = [sys.executable, "-m", "atelier", "serve", "--model-repository", REPOSITORY]
         ports = ["--grpc-port", port, "--http-port", "0", "--metrics-port", "0"]
         self.process = subprocess.Popen(
             [*command, *ports], stdout=subprocess.PIPE, text=True, start_new_session=True
         )
         assert self.process.stdout is not None
-        line = next(line for line in self.process.stdout if line.startswith("ready"))
-        self.url = dict(part.split("=", 1) for part in line.split()[1:])["grpc"]
+        for line in self.process.stdout:
+            if line.startswith("ready"):
+                self.url = dict(part.split("=", 1) for part in line.split()[1:])["grpc"]
+                return True
+        self.process.wait()
+        return False
 
     def computed(self) -> int:
         """How many images were painted, for whomever."""

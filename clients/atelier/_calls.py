@@ -44,17 +44,20 @@ class Call(ABC, Generic[Response]):
     def read(self, response: bytes) -> Response:
         """Reads the response; raises ServerFailed where it is none."""
 
-    def request(self, remaining: float | None, priority: int = 0) -> bytes:
+    def request(self, remaining: float | None, request_id: str = "", priority: int = 0) -> bytes:
         """The bytes of the request.
 
         Args:
             remaining: The seconds that are left, or None for no limit.
+            request_id: What the server's log is to call an inference.
             priority: Its level in the queues of the models, of which the lower comes first; 0 is
                 their default. An ensemble hands it on to its steps.
         """
         message = self.message()
-        if priority and self.method == "ModelInfer":
-            message.parameters["priority"].uint64_param = priority
+        if self.method == "ModelInfer":
+            message.id = request_id
+            if priority:
+                message.parameters["priority"].uint64_param = priority
         if remaining is not None and self.method == "ModelInfer":
             # Microseconds in the queue of the model that is asked. An ensemble keeps it from its
             # steps; they are freed when the deadline of the call cancels the request.

@@ -42,8 +42,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
         "generator": {
             'name: "generator"': 'name: "generator_batched"',
             "max_batch_size: 16": f"max_batch_size: {BATCH}",
-            "dynamic_batching {": f"dynamic_batching {{ preferred_batch_size: [ {BATCH} ]"
-            f" max_queue_delay_microseconds: {HANG_SECONDS}000000",
+            "dynamic_batching { }": f"dynamic_batching {{ preferred_batch_size: [ {BATCH} ]"
+            f" max_queue_delay_microseconds: {HANG_SECONDS}000000 }}",
             # It would wait for others.
             "model_warmup [": None,
         },

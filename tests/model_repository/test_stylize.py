@@ -87,7 +87,7 @@ def test_exif_orientation(stylize, encoded, photo, orientation):
         (None, "grat_wave", {}, "unknown style 'grat_wave'; did you mean"),
         (None, b"\xff", {}, "is not UTF-8: send one of great_wave, starry_night, the_scream"),
         (None, "udnie:-1", {}, "must be 0 or more"),
-        (b"", "nobody", {}, "the image is empty"),
+        (b"", "nobody", {}, "unknown style 'nobody'"),
         (None, "udnie", {"format": "gif"}, "format 'gif' cannot be written"),
         (b"", "udnie", {"format": "gif"}, "format 'gif' cannot be written: use jpeg, png or webp"),
         (None, "udnie", {"quality": 0}, "use a whole number from 1 to 100"),

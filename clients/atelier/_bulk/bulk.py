@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import os
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -13,13 +14,14 @@ from typing import TYPE_CHECKING, Final
 from atelier._atomic_write import write_whole
 from atelier._bulk.dry_run import count_unfinished
 from atelier._bulk.errors_file import ErrorsFile
-from atelier._bulk.inputs import Inputs
+from atelier._bulk.inputs import Inputs, inputs_of
 from atelier._bulk.ledger import Ledger, LedgerInUseError
 from atelier._bulk.limit import GradientLimit
 from atelier._bulk.output import sink_of, state_folder
 from atelier._bulk.patience import GaveUpError, Patience
 from atelier._bulk.requests import Requests
 from atelier._bulk.run import Run
+from atelier._bulk.seeds import seeds
 from atelier._bulk.sink import Sink
 from atelier._bulk.tally import Tally
 from atelier._bulk.task import Task, newest_versions, task_digest
@@ -35,6 +37,34 @@ class BulkUsageError(ValueError):
     """The input, the output or the options cannot be used; nothing was done."""
 
 
+def inputs_for(source: "str | os.PathLike[str] | range", out: str) -> Inputs:
+    """The inputs of a run.
+
+    Args:
+        source: As in `inputs_of`; a range stands for seeds.
+        out: The output, which must not lie in them.
+
+    Raises:
+        BulkUsageError: There is nothing of this name, or the results would become inputs.
+    """
+    if isinstance(source, range):
+        numbers = source
+        return Inputs(lambda: seeds(numbers))
+    path = os.fspath(source)
+    try:
+        inputs = inputs_of(path)
+    except FileNotFoundError as error:
+        raise BulkUsageError(str(error)) from error
+    folder = Path(path)
+    if (
+        "://" not in out
+        and folder.is_dir()
+        and Path(out).resolve().is_relative_to(folder.resolve())
+    ):
+        raise BulkUsageError(f"{out} lies in {path}: results would become inputs")
+    return inputs
+
+
 @dataclass(frozen=True)
 class Summary:
     """What a run did.
@@ -48,7 +78,7 @@ class Summary:
         seconds: How long it took.
         images_per_second: Computed.
         megapixels_per_second: Computed.
-        most_in_flight: Requests at once.
+        most_in_flight: Requests at once; 0 on Ray, where each worker has its own.
         errors: The path of errors.jsonl.
     """
 
@@ -78,7 +108,6 @@ class Bulk:
         task: What is made of each input.
         inputs: What there is to do.
         out: The output, see `sink_of`.
-        table: Whether the results are rows of a table.
         patience: Seconds to wait for a server that answers nothing; infinity for ever.
         force: Whether what is finished is computed again.
         state: Where the ledger is, or None for the output's own place.
@@ -91,7 +120,6 @@ class Bulk:
     task: Task
     inputs: Inputs
     out: str
-    table: bool = False
     patience: float = math.inf
     force: bool = False
     state: Path | None = None
@@ -129,7 +157,7 @@ class Bulk:
         )  # fmt: skip
         counting = asyncio.create_task(asyncio.to_thread(self._count))
         try:
-            await run.over(self.inputs.each())
+            await self._over(run)
         except GaveUpError as error:
             raise error.error from error
         finally:
@@ -139,6 +167,9 @@ class Bulk:
             text = json.dumps(asdict(summary), indent=2) + "\n"
             write_whole(errors.path.with_name("summary.json"), text.encode())
         return summary
+
+    async def _over(self, run: Run) -> None:
+        await run.over(self.inputs.each())
 
     async def dry_run(self) -> Tally:
         """Counts what `run` would compute and what it would skip; no output is written.
@@ -173,7 +204,7 @@ class Bulk:
 
     def _sink(self, ledger: Ledger, digest: bytes) -> Sink:
         try:
-            return sink_of(self.out, ledger, digest, table=self.table)
+            return sink_of(self.out, ledger, digest, table=self.task.table)
         except (OSError, ValueError) as error:
             raise BulkUsageError(str(error)) from error
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-_TOLERANCE: Final = 2.0
+_TOLERANCE: Final = 1.5
 """How often the latency without load a request may take before the limit is lowered."""
 _SMOOTHING: Final = 0.2
 _DECREASE: Final = 0.7

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from atelier._bulk.errors_file import ErrorsFile
 from atelier._bulk.in_flight import as_finished
 from atelier._bulk.ledger import Finished, Ledger
 from atelier._bulk.many import AHEAD, in_loop
@@ -41,11 +40,20 @@ class OutputError(Exception):
         self.error = error
 
 
+class Failures(Protocol):
+    """Where failures are noted."""
+
+    def add(self, name: str, reason: str) -> None:
+        """Notes why a source failed."""
+
+
 class _StoppedError(Exception):
     """The run ends before the request of a job is sent."""
 
 
-class _Job(NamedTuple):
+class Job(NamedTuple):
+    """A source that is to be dealt with, and its stamp."""
+
     source: Source
     stamp: str | None
 
@@ -78,7 +86,7 @@ class Run:
     sink: Sink
     ledger: Ledger
     requests: Requests
-    errors: ErrorsFile
+    errors: Failures
     tally: Tally
     stopping: threading.Event = field(default_factory=threading.Event)
     _over: bool = False
@@ -91,7 +99,7 @@ class Run:
             GaveUpError: The server answered nothing for too long.
             OutputError: Nothing more can be written.
         """
-        jobs = in_loop(self._unfinished(sources))
+        jobs = in_loop(self.unfinished(sources))
         finished = as_finished(jobs, self._work, lambda: 2 * self.requests.limit.value + AHEAD)
         try:
             async with aclosing(jobs), aclosing(finished):
@@ -100,7 +108,8 @@ class Run:
         finally:
             self._over = True  # For the thread that may still be looking for unfinished ones.
 
-    def _unfinished(self, sources: Iterable[Source]) -> Iterator[_Job]:
+    def unfinished(self, sources: Iterable[Source]) -> Iterator[Job]:
+        """The sources that are not known to be finished; counts the others."""
         for source in sources:
             if self._over or self.stopping.is_set():
                 return
@@ -113,12 +122,12 @@ class Run:
                 if known and known.stamp == stamp and self._is_there(known):
                     self.tally.skipped += 1
                     continue
-            yield _Job(source, stamp)
+            yield Job(source, stamp)
 
     def _is_there(self, known: Finished) -> bool:
         return known.task == self.digest and self.sink.holds(known.receipt)
 
-    async def _work(self, job: _Job) -> None:
+    async def _work(self, job: Job) -> None:
         try:
             await self._deal_with(job)
         except _StoppedError:
@@ -127,14 +136,14 @@ class Run:
             self.tally.failed += 1
             await asyncio.to_thread(self.errors.add, job.source.name, reason_of(error))
 
-    async def _deal_with(self, job: _Job) -> None:
+    async def _deal_with(self, job: Job) -> None:
         read = await asyncio.to_thread(self._read, job.source)
         # The first of several inputs with the same content is computed, the others wait for it.
         while (before := self._computing.get(read.content)) is not None:
             await asyncio.wait([before])
         mine = self._computing[read.content] = asyncio.get_running_loop().create_future()
         try:
-            if await asyncio.to_thread(self._settle, job, read):
+            if self._may_be_there(job, read) and await asyncio.to_thread(self._settle, job, read):
                 return
             result = await self.requests.answer(lambda: self._result(read.image), read.pixels)
             await _to_the_end(self._store, job, read, result)
@@ -149,7 +158,13 @@ class Run:
             raise _StoppedError
         return await self.task.result(self.art, image)
 
-    def _settle(self, job: _Job, read: _Read) -> bool:
+    def _may_be_there(self, job: Job, read: _Read) -> bool:
+        known = self.ledger.find(job.source.name)
+        if known and (known.content, known.task) == (read.content, self.digest):
+            return True
+        return self.ledger.twin(read.content, self.digest) is not None
+
+    def _settle(self, job: Job, read: _Read) -> bool:
         """Whether the result is there already, or that of another input is, which is copied."""
         known = self.ledger.find(job.source.name)
         if known and known.content == read.content and self._is_there(known):
@@ -171,7 +186,7 @@ class Run:
         data = source.read()
         return _Read(*self.task.prepared(data), content_digest(data))
 
-    def _store(self, job: _Job, read: _Read, data: bytes) -> None:
+    def _store(self, job: Job, read: _Read, data: bytes) -> None:
         name = self.task.output_name(job.source.name, data)
         try:
             receipt = self.sink.write(name, data)
@@ -181,7 +196,7 @@ class Run:
             raise
         self._record(job, read, receipt)
 
-    def _record(self, job: _Job, read: _Read, receipt: bytes) -> None:
+    def _record(self, job: Job, read: _Read, receipt: bytes) -> None:
         known = Finished(job.stamp, read.content, self.digest, read.pixels, receipt)
         try:
             self.ledger.record(job.source.name, known)

@@ -19,6 +19,6 @@ class SeedSource:
         return self.name
 
 
-def seeds(first: int, count: int) -> Iterator[SeedSource]:
-    """So many seeds from the first one on."""
-    return (SeedSource(str(seed)) for seed in range(first, first + count))
+def seeds(numbers: range) -> Iterator[SeedSource]:
+    """A source for each of these seeds."""
+    return (SeedSource(str(seed)) for seed in numbers)

@@ -29,10 +29,15 @@ class Task(Protocol):
 
     Attributes:
         models: The models that make it.
+        table: Whether the results are rows of a table, and not files.
     """
 
     @property
     def models(self) -> tuple[str, ...]:
+        """See the class."""
+
+    @property
+    def table(self) -> bool:
         """See the class."""
 
     def options(self) -> Mapping[str, Any]:
@@ -53,6 +58,8 @@ class Task(Protocol):
 
 class ImageTask:
     """What tasks whose inputs are images have in common."""
+
+    table = False
 
     def probe(self) -> EncodedImage:
         """See `Task`."""

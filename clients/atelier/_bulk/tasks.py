@@ -47,6 +47,7 @@ class Classify(ImageTask):
     top: int | None = 3
 
     models = ("classify",)
+    table = True
 
     def options(self) -> Mapping[str, Any]:
         return asdict(self)
@@ -77,6 +78,7 @@ class Generate:
     truncation: float | None = None
 
     models = ("generate",)
+    table = False
 
     def options(self) -> Mapping[str, Any]:
         return asdict(self)

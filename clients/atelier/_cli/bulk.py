@@ -12,10 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from atelier._async_client import AsyncClient
-from atelier._bulk.bulk import MAX_IN_FLIGHT, Bulk, BulkUsageError, Summary
-from atelier._bulk.inputs import Inputs, inputs_of
+from atelier._bulk.bulk import MAX_IN_FLIGHT, Bulk, BulkUsageError, Summary, inputs_for
 from atelier._bulk.run import OutputError
-from atelier._bulk.seeds import seeds
 from atelier._bulk.tally import Tally
 from atelier._bulk.task import Task
 from atelier._bulk.tasks import Classify, Generate, Reconstruct, Stylize
@@ -109,7 +107,7 @@ def stylize(
     A result has the name of its image; where its format is another one, its suffix comes after it.
     """
     task = Stylize(style, strength, keep_colors, longest_side, encoding, quality)
-    return _run(task, _inputs(source, out), out, **run)
+    return _run(task, source, out, **run)
 
 
 @bulk.command(epilog=_EPILOG)
@@ -129,7 +127,7 @@ def classify(source: str, out: str, top: int, **run: Any) -> int:
 
     A CSV has the most probable movement and era of each image; the others have `--top` movements.
     """
-    return _run(Classify(top), _inputs(source, out), out, table=True, **run)
+    return _run(Classify(top), source, out, **run)
 
 
 @bulk.command(epilog=_EPILOG)
@@ -138,7 +136,7 @@ def classify(source: str, out: str, top: int, **run: Any) -> int:
 @bulk_options
 def reconstruct(source: str, out: str, **run: Any) -> int:
     """Encode the images of IN and decode them again, as PNG, into OUT."""
-    return _run(Reconstruct(), _inputs(source, out), out, **run)
+    return _run(Reconstruct(), source, out, **run)
 
 
 @bulk.command(epilog=_EPILOG)
@@ -170,31 +168,17 @@ def generate(
     out: str, count: int, seed: int, movement: str | None, truncation: float | None, **run: Any
 ) -> int:
     """Paint new images into OUT, each named by its seed."""
-    return _run(Generate(movement, truncation), Inputs(lambda: seeds(seed, count)), out, **run)
-
-
-def _inputs(source: str, out: str) -> Inputs:
-    try:
-        inputs = inputs_of(source)
-    except FileNotFoundError as error:
-        raise click.UsageError(str(error)) from error
-    folder = Path(source)
-    if (
-        "://" not in out
-        and folder.is_dir()
-        and Path(out).resolve().is_relative_to(folder.resolve())
-    ):
-        raise click.UsageError(f"{out} lies in {source}: results would become inputs")
-    return inputs
+    return _run(Generate(movement, truncation), range(seed, seed + count), out, **run)
 
 
 def _run(
-    task: Task, inputs: Inputs, out: str, *, url: str, timeout: float, wait: float, force: bool,
-    dry_run: bool, state: Path | None, table: bool = False,
+    task: Task, source: str | range, out: str, *, url: str, timeout: float, wait: float,
+    force: bool, dry_run: bool, state: Path | None,
 ) -> int:  # fmt: skip
     async def run() -> Summary | Tally:
+        inputs = inputs_for(source, out)
         async with AsyncClient(url, timeout=timeout, retries=0, max_in_flight=MAX_IN_FLIGHT) as art:
-            made = Bulk(art, task, inputs, out, table, wait, force, state)
+            made = Bulk(art, task, inputs, out, wait, force, state)
             if dry_run:
                 return await made.dry_run()
             with _stopped_by_ctrl_c(made), shown(made.tally):

@@ -25,7 +25,7 @@ def test_triton_reads_the_configuration():
     assert [(tensor.name, list(tensor.dims)) for tensor in config.output] == [
         ("stylized", [-1, -1, 3])
     ]
-    assert list(config.dynamic_batching.preferred_batch_size) == [1]
+    assert not config.HasField("dynamic_batching")
     assert [(group.count, group.kind) for group in config.instance_group] == [(2, 0)]
     (warmup,) = config.model_warmup
     assert list(warmup.inputs["image"].dims) == [256, 256, 3]

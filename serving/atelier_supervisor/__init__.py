@@ -11,5 +11,6 @@ that is installed can hinder it, and so that it starts in some 30 ms.
 - `supervise`: the phases of a server's life and the exit status.
 - `drain`: what comes before Triton's own end.
 - `model_control`: the questions to Triton, over HTTP.
+- `local_http`: connections to HTTP on a port or a Unix socket.
 - `remains`: processes, files and shared memory that are removed at the end.
 """

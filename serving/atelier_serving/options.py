@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from atelier_serving.backend_options import environment_of
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.installation import Installation
 
@@ -92,6 +93,7 @@ class Settings:
             name = option.removeprefix("--").partition("=")[0]
             if name in OWN_OPTIONS:
                 raise ValueError(f"--{name} follows from the server's own settings: set it there")
+        environment_of(self.options)
 
 
 def has_gpu() -> bool:
@@ -111,7 +113,7 @@ def command_line(
     """Composes Triton's command line.
 
     Args:
-        settings: The settings of the server.
+        settings: The settings of the server, its repositories as Triton is told them.
         installation: Where Triton lies.
         directory: The server's directory.
         address: The IPv4 address to listen on.
@@ -160,7 +162,7 @@ def command_line(
     }
     return [
         str(installation.binary),
-        *(f"--model-repository={_absolute(repository)}" for repository in settings.repositories),
+        *(f"--model-repository={repository}" for repository in settings.repositories),
         *(f"--{name}={value}" for name, value in options.items()),
         *(
             f"--backend-config={backend},{name}={value}"
@@ -171,14 +173,13 @@ def command_line(
     ]
 
 
-def _absolute(repository: str) -> str:
-    return repository if "://" in repository else str(Path(repository).absolute())
-
-
-def environment(directory: ServerDirectory, inherited: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    settings: Settings, directory: ServerDirectory, inherited: Mapping[str, str]
+) -> dict[str, str]:
     """Composes Triton's environment variables.
 
     Args:
+        settings: The settings of the server.
         directory: The server's directory.
         inherited: The variables to start from.
 
@@ -194,4 +195,5 @@ def environment(directory: ServerDirectory, inherited: Mapping[str, str]) -> dic
         "PATH": prepend(directory.environment / "bin", "PATH"),
         "LD_LIBRARY_PATH": prepend(directory.libraries, "LD_LIBRARY_PATH"),
         "ORT_DISABLE_TELEMETRY": "1",
+        **environment_of(settings.options),
     }

@@ -7,31 +7,37 @@ Triton unloads its models; the supervisor removes what is left.
 """
 
 import contextlib
+import dataclasses
 import http.client
 import os
 import secrets
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from atelier_serving import log as triton_log
-from atelier_serving import repositories
+from atelier_serving import repositories, shared_memory, triton_options
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.errors import CrashError, StartError
 from atelier_serving.installation import Installation, find_installation
-from atelier_serving.options import HTTP_SOCKET, Settings, command_line, environment
+from atelier_serving.options import (
+    HTTP_SOCKET,
+    SHARED_MEMORY_BYTES,
+    Settings,
+    command_line,
+    environment,
+)
+from atelier_serving.plain_paths import make_directory
 from atelier_serving.ports import check_free, free_port, resolve
 from atelier_serving.process import SupervisedProcess, describe_end
 from atelier_serving.reload import Reload, Reloader
 from atelier_supervisor.local_http import connection_to
-from atelier_supervisor.model_control import ModelControl
+from atelier_supervisor.model_control import FAILURES, ModelControl
 
 ATTEMPTS = 5
 """How often free ports are sought anew when others were quicker to take them."""
@@ -122,6 +128,7 @@ class TritonServer:
         if self._process:
             raise RuntimeError("a server starts once: make another one")
         installation = find_installation()
+        triton_options.check(installation.binary, self.settings.options)
         repositories.check(self.settings.repositories)
         self._address = resolve(self.settings.host)
         contents = repositories.contents(self.settings.repositories)
@@ -143,6 +150,7 @@ class TritonServer:
             else:
                 break
         assert self._process
+        self._check_shared_memory()
         self._reloader = Reloader(
             self._control(),
             self._try_out,
@@ -151,6 +159,13 @@ class TritonServer:
             self._end_requested.is_set,
         )
         return self
+
+    def _check_shared_memory(self) -> None:
+        control = self._control()
+        with contextlib.suppress(*FAILURES):
+            configs = [control.config(model) for model in control.served()]
+            if warning := shared_memory.shortage(configs, SHARED_MEMORY_BYTES):
+                self._forward(warning)
 
     def _take_ports(self) -> None:
         settings, address = self.settings, self._address
@@ -183,7 +198,7 @@ class TritonServer:
     def _launch(self, installation: Installation) -> SupervisedProcess:
         shm_prefix = f"atelier_{os.getpid()}_{secrets.token_hex(4)}_"
         self._key = f"atelier-closed={secrets.token_hex(16)}"  # drawn anew at each start
-        directory = ServerDirectory(Path(tempfile.mkdtemp(prefix="atelier-serving-")))
+        directory = ServerDirectory(make_directory())
         http_port = self._ports[1]
         self._http_address = (
             f"unix:{directory.path / HTTP_SOCKET}"
@@ -192,9 +207,10 @@ class TritonServer:
         )
         try:
             directory.fill(installation)
+            plain = [directory.repository(each) for each in self.settings.repositories]
             return SupervisedProcess(
                 command_line(
-                    self.settings,
+                    dataclasses.replace(self.settings, repositories=plain),
                     installation,
                     directory,
                     self._address,
@@ -202,7 +218,7 @@ class TritonServer:
                     shm_prefix,
                     self._key,
                 ),
-                environment=environment(directory, os.environ),
+                environment=environment(self.settings, directory, os.environ),
                 directory=directory.path,
                 shm_prefix=shm_prefix,
                 exit_timeout=self.settings.exit_timeout,

@@ -71,7 +71,8 @@ def test_further_options_come_last(directory):
 
 
 def test_the_environment_puts_the_servers_own_directories_first(directory):
-    result = environment(directory, {"PATH": "/bin", "HOME": "/root"})
+    settings = Settings(repositories=("models",))
+    result = environment(settings, directory, {"PATH": "/bin", "HOME": "/root"})
     assert result == {
         "PATH": f"{directory.environment}/bin:/bin",
         "HOME": "/root",

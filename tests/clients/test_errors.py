@@ -39,6 +39,7 @@ BY_MESSAGE = [
     ("UNAVAILABLE", "This protocol is restricted, expecting header 'x'", InvalidRequest),
     ("NOT_FOUND", "Request for unknown model: 'stylize' has no available versions", Unreachable),
     ("NOT_FOUND", "Request for unknown model: 'stylize' is not found", InvalidRequest),
+    ("INTERNAL", "Failed to increase the shared memory pool size for key 'a' to 9", Overloaded),
     ("RESOURCE_EXHAUSTED", "Sent message larger than max (9 vs. 4)", InvalidRequest),
     ("UNIMPLEMENTED", "Received http2 header with status: 404", Unreachable),
 ]

@@ -8,6 +8,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from image_container import ImageError
 from image_decoder import Limits, decode
+from shared_memory import SharedMemoryError, check_room
 
 
 class TritonPythonModel:
@@ -40,9 +41,10 @@ class TritonPythonModel:
                 pb_utils.TritonError.INVALID_ARG,
             )
         try:
-            image = pb_utils.get_input_tensor_by_name(request, "image").as_numpy()
-            pixels = decode(image.item(), self._limits).pixels
-        except ImageError as error:
+            image = pb_utils.get_input_tensor_by_name(request, "image").as_numpy().item()
+            pixels = decode(image, self._limits).pixels
+            check_room(len(image) + pixels.nbytes, pixels.nbytes)
+        except (ImageError, SharedMemoryError) as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             pb_utils.Logger.log_error(f"decode: {error!r}")

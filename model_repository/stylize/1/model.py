@@ -17,11 +17,12 @@ from image_decoder import Limits, Photograph, decode
 from image_encoder import Defaults, EncodeError, encode
 from photograph import resized, with_colours_of
 from request_options import Options, OptionsError, check_sides, read_options
+from shared_memory import SharedMemoryError, check_room
 from strength import StrengthError
 from style_mix import StyleError, parse_mix
 from style_names import parse_names
 
-_REFUSALS = (EncodeError, ImageError, OptionsError, StrengthError, StyleError)
+_REFUSALS = (EncodeError, ImageError, OptionsError, SharedMemoryError, StrengthError, StyleError)
 _QUALITIES = range(1, 101)
 
 
@@ -77,14 +78,17 @@ class TritonPythonModel:
         weights = parse_mix(_item(request, "style"), self._styles)
         weights *= np.float32(options.strength)
         _check_awaited(request)
+        image = _item(request, "image")
         photograph = decode(
-            _item(request, "image"),
+            image,
             self._limits,
             longest_side=options.longest_side,
             keep_original=options.keep_colors,
         )
         format_name = options.format or photograph.format
         check_sides(format_name, photograph.width, photograph.height)
+        both = 2 * photograph.pixels.nbytes
+        check_room(len(image) + both, both)
         _check_awaited(request)
         painting = self._painted(request, photograph.pixels, weights)
         _check_awaited(request)

@@ -1,0 +1,1 @@
+../../decode/1/shared_memory.py

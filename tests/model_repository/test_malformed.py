@@ -199,7 +199,7 @@ def test_malformed_images_change_nothing_for_a_good_one(server, stylize, corpus,
 def test_refusals_leave_nothing_unfinished(server, stylize, photo, encoded):
     picture = encoded(photo, "PNG")
     for image, style in ((b"GIF89a", "udnie"), (picture, "nobody"), (b"GIF89a", "nobody")) * 30:
-        with pytest.raises(InferenceServerException, match="the image is a GIF|unknown style"):
+        with pytest.raises(InferenceServerException, match=r"the image is a GIF|unknown style"):
             stylize(image, style)
     with grpc.InferenceServerClient(server.grpc_url) as client:
         assert client.is_model_ready("stylize")

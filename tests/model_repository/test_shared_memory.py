@@ -25,20 +25,20 @@ def memory(tmp_path, monkeypatch):
 
 def test_what_fits_passes(memory):
     check_room(3 * MIB, 0, 0, painted=True)
-    check_room(MIB, 5 * MIB, 0, painted=True)  # 3, 7 and 2 MiB more
+    check_room(MIB, 4 * MIB, 0, painted=True)  # 2, 5 and 1 MiB more
 
 
 def test_what_cannot_fit_is_told_with_both_sizes(memory):
-    with pytest.raises(SharedMemoryError, match=r"needs 15 MiB .* has 10 MiB .*--shm-size"):
+    with pytest.raises(SharedMemoryError, match=r"needs 16 MiB .* has 10 MiB .*--shm-size"):
         check_room(MIB, 6 * MIB, 0, painted=True)
     check_room(MIB, 6 * MIB, 0, painted=False)
     with pytest.raises(SharedMemoryError, match=r"needs 12 MiB"):
-        check_room(MIB, 4 * MIB, 4 * MIB, painted=True)
+        check_room(MIB, 3 * MIB, 4 * MIB, painted=True)
 
 
 def test_memory_that_has_grown_is_used_again(memory):
     (memory / "region").touch()
-    os.truncate(memory / "region", 8 * MIB)
+    os.truncate(memory / "region", 9 * MIB)
     check_room(MIB, 6 * MIB, 0, painted=True)
 
 

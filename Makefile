@@ -16,6 +16,7 @@ export ORT_DISABLE_TELEMETRY := 1
 PYTEST := $(BIN)/python -m pytest -W error --numprocesses 2 --dist loadfile
 # The files whose tests start Triton, or train or export a network; all others are fast.
 SLOW := $(addprefix tests/, \
+	test_other_languages.py \
 	test_whole_service.py \
 	clients/test_codec.py \
 	clients/test_real_autoencoder.py \
@@ -30,6 +31,7 @@ SLOW := $(addprefix tests/, \
 	model_repository/test_drain.py \
 	model_repository/test_generate.py \
 	model_repository/test_malformed.py \
+	model_repository/test_shared_memory.py \
 	model_repository/test_stylize.py \
 	model_repository/test_stylize_options.py \
 	backend/test_refused_models.py \
@@ -37,8 +39,11 @@ SLOW := $(addprefix tests/, \
 	serving/reload/test_failed_reload.py \
 	serving/reload/test_reload.py \
 	serving/reload/test_reload_signals.py \
+	serving/test_backend_options.py \
 	serving/test_closed_to_clients.py \
+	serving/test_http_is_closed.py \
 	serving/test_nothing_is_left.py \
+	serving/test_plain_paths.py \
 	serving/test_serve_command.py \
 	serving/test_server.py)
 
@@ -66,7 +71,7 @@ lint: $(DEVELOPED)  ## Checks style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	set -e; for folder in $$(dirname model_repository/*/1/model.py); do \
-		(cd $$folder; $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml *.py); done
+		(cd $$folder; "$(CURDIR)/$(BIN)/mypy" --config-file "$(CURDIR)/pyproject.toml" *.py); done
 
 format: $(DEVELOPED)  ## Formats the code and fixes what ruff can fix
 	$(BIN)/ruff check --fix .

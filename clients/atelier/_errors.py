@@ -54,7 +54,10 @@ class InvalidRequest(AtelierError, ValueError):
 
 
 class Overloaded(AtelierError):
-    """The server lives but has too much to do: its queue is full or took too long."""
+    """The server lives but has too much to do: its queue is full or took too long.
+
+    Or its shared memory is full of other requests.
+    """
 
     @property
     def another_attempt_may_help(self) -> bool:
@@ -116,6 +119,8 @@ _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
     (grpc.StatusCode.NOT_FOUND, _NO_VERSION, Unreachable),
     # The process of a model died; the server starts it again.
     (grpc.StatusCode.INTERNAL, _DEAD_PROCESS, Unreachable),
+    # The memory between Triton and its models is used by other requests.
+    (grpc.StatusCode.INTERNAL, "Failed to increase the shared memory pool size", Overloaded),
     (grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max", InvalidRequest),
     (grpc.StatusCode.UNIMPLEMENTED, "Received http2 header", Unreachable),
 ]

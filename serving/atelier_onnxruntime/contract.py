@@ -10,10 +10,7 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from atelier_onnxruntime.parameters import Config, ConfigError
-
-DEFAULT_MAX_BATCH_SIZE = 4
-"""What Triton gives a model that can batch and whose configuration does not say how far."""
+from atelier_onnxruntime.parameters import DEFAULT_MAX_BATCH_SIZE, Config, ConfigError
 
 _TRITON_TYPES = {
     "bool": "TYPE_BOOL",
@@ -66,7 +63,9 @@ class Signature:
     outputs: dict[str, Tensor]
 
 
-def complete(config: Config, signature: Signature) -> Config:
+def complete(
+    config: Config, signature: Signature, default_max_batch_size: int = DEFAULT_MAX_BATCH_SIZE
+) -> Config:
     """Returns the configuration with the missing side filled in from the model.
 
     Inputs are filled in if the configuration lists none, outputs likewise; a side that lists
@@ -83,7 +82,7 @@ def complete(config: Config, signature: Signature) -> Config:
     completed = copy.deepcopy(config)
     tensors = [*signature.inputs.values(), *signature.outputs.values()]
     if all(tensor.shape[:1] == (-1,) for tensor in tensors):
-        completed["max_batch_size"] = config["max_batch_size"] or DEFAULT_MAX_BATCH_SIZE
+        completed["max_batch_size"] = config["max_batch_size"] or default_max_batch_size
         scheduled = "sequence_batching" in config or "dynamic_batching" in config
         if completed["max_batch_size"] > 1 and not scheduled:
             completed["dynamic_batching"] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import triton_python_backend_utils as pb_utils
 from atelier_onnxruntime import contract
 from atelier_onnxruntime.batch import Array, Arrays, Job, run_jobs
 from atelier_onnxruntime.cores import Cores
-from atelier_onnxruntime.parameters import Config, ConfigError
+from atelier_onnxruntime.parameters import Config, ConfigError, default_max_batch_size
 
 _ONNX_RUNTIME_ERROR = re.compile(r"\[ONNXRuntimeError\] : (\d+) : \w+ : (.*)", re.DOTALL)
 
@@ -33,7 +34,8 @@ class TritonPythonModel:
 
         with _refusal_by_name(config["name"]):
             signature = session.peek(config, Path(pb_utils.get_model_dir()))
-            config.update(contract.complete(config, signature))
+            default = default_max_batch_size(os.environ)
+            config.update(contract.complete(config, signature, default))
         return auto_complete_model_config
 
     def initialize(self, args: dict[str, str]) -> None:

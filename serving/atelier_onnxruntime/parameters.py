@@ -6,10 +6,17 @@ A value is read as the C++ backend reads it, so that a configuration means the s
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 Config = dict[str, Any]
 """A Triton model configuration as parsed JSON."""
+
+DEFAULT_MAX_BATCH_SIZE = 4
+"""What Triton gives a model that can batch and whose configuration does not say how far."""
+
+DEFAULT_MAX_BATCH_SIZE_VARIABLE = "ATELIER_ONNXRUNTIME_DEFAULT_MAX_BATCH_SIZE"
+"""The variable that sets another; the embedded server makes it of `--backend-config`."""
 
 _TRUE = frozenset({"true", "on", "1"})
 _FALSE = frozenset({"false", "off", "0"})
@@ -45,6 +52,12 @@ def parse_boolean(key: str, value: str) -> bool:
     if word in _FALSE:
         return False
     raise ConfigError(f"parameter '{key}' is '{value}'; give true, on, 1 or false, off, 0")
+
+
+def default_max_batch_size(environment: Mapping[str, str]) -> int:
+    """Returns the batch size of models that can batch and do not say how far."""
+    value = environment.get(DEFAULT_MAX_BATCH_SIZE_VARIABLE, str(DEFAULT_MAX_BATCH_SIZE))
+    return parse_integer(DEFAULT_MAX_BATCH_SIZE_VARIABLE, value)
 
 
 def string_parameter(config: Config, key: str) -> str | None:

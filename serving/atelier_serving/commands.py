@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from atelier_serving.server import TritonServer
@@ -54,7 +55,15 @@ def _wait(server: "TritonServer") -> None:
     "--grpc-port", type=click.IntRange(0, 65535), default=8001, help="Port for gRPC; 0: any free."
 )
 @click.option(
-    "--http-port", type=click.IntRange(0, 65535), default=8000, help="Port for HTTP; 0: any free."
+    "--http",
+    is_flag=True,
+    help="Open HTTP too, to trusted callers: one request can end this release of Triton.",
+)
+@click.option(
+    "--http-port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    help="Port for HTTP, with --http; 0: any free.",
 )
 @click.option(
     "--metrics-port",
@@ -77,6 +86,7 @@ def serve(
     model_repository: tuple[str, ...],
     host: str,
     grpc_port: int,
+    http: bool,
     http_port: int,
     metrics_port: int,
     exit_timeout: int,
@@ -86,7 +96,8 @@ def serve(
     """Serve a model repository with the embedded Triton.
 
     Once every model is ready, one line on standard output tells where:
-    "ready grpc=HOST:PORT http=HOST:PORT metrics=HOST:PORT". The log goes to standard error.
+    "ready grpc=HOST:PORT metrics=HOST:PORT", with --http also "http=HOST:PORT". The log goes to
+    standard error.
 
     SIGTERM or Ctrl-C lets accepted requests finish; a second one stops at once. SIGUSR1 has it
     take what is new in the model repository, and one line of the log tells what that was. The first
@@ -96,8 +107,13 @@ def serve(
     environment: ATELIER_SERVE_GRPC_PORT stands for --grpc-port, and
     ATELIER_SERVE_MODEL_REPOSITORY for --model-repository, with colons between several.
     """
+    from atelier_serving import exposure
     from atelier_serving.errors import TritonError
     from atelier_serving.server import TritonServer
+
+    port_source = click.get_current_context().get_parameter_source("http_port")
+    if not http and port_source is not ParameterSource.DEFAULT:
+        raise click.UsageError("HTTP is closed, and --http-port opens it only together with --http")
 
     def log(line: str) -> None:
         # The server serves on when nobody reads its log any more.
@@ -109,7 +125,7 @@ def serve(
             model_repository,
             host=host,
             grpc_port=grpc_port,
-            http_port=http_port,
+            http_port=http_port if http else None,
             metrics_port=metrics_port,
             exit_timeout=exit_timeout,
             verbose=verbose,
@@ -155,13 +171,14 @@ def serve(
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
     log(f"atelier serve has the process id {os.getpid()}")
+    for warning in exposure.warnings(host, http):
+        log(f"warning: {warning}")
     ready = False
     try:
         server.start()
         ready = True
-        click.echo(
-            f"ready grpc={server.grpc_url} http={server.http_url} metrics={server.metrics_url}"
-        )
+        open_http = f" http={server.http_url}" if http else ""
+        click.echo(f"ready grpc={server.grpc_url}{open_http} metrics={server.metrics_url}")
         reloads.start()
         try:
             _wait(server)

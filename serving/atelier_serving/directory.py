@@ -4,6 +4,7 @@ backends/python/        the Python backend and the stub for this version of Pyth
 backends/onnxruntime/   our backend for ONNX models, under the name of the official one
 environment/            a virtual environment that hands this process's imports to the stubs
 libraries/              libpython alone, first on the loader's path
+links/                  what lies at a path that a shell or ASCII would change
 """
 
 import importlib.util
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier_serving.installation import Installation
+from atelier_serving.plain_paths import is_plain
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,20 @@ class ServerDirectory:
     def libraries(self) -> Path:
         """What the dynamic loader searches first."""
         return self.path / "libraries"
+
+    def plain(self, path: Path) -> Path:
+        """The path itself if it is plain, otherwise a link to it."""
+        if is_plain(str(path)):
+            return path
+        links = self.path / "links"
+        links.mkdir(parents=True, exist_ok=True)
+        link = links / str(len(list(links.iterdir())))
+        link.symlink_to(path)
+        return link
+
+    def repository(self, repository: str) -> str:
+        """A model repository as Triton is told it: an address as it is, a directory plainly."""
+        return repository if "://" in repository else str(self.plain(Path(repository).absolute()))
 
     def fill(self, installation: Installation) -> None:
         """Puts the parts together, with links where Triton allows them.
@@ -78,6 +94,9 @@ class ServerDirectory:
         programs.mkdir(parents=True)
         site_packages.mkdir(parents=True)
         executable = Path(os.path.realpath(sys.executable))
+        executable = self.plain(executable.parents[1]) / executable.relative_to(
+            executable.parents[1]
+        )
         (programs / "python3").symlink_to(executable)
         (self.environment / "pyvenv.cfg").write_text(
             f"home = {executable.parent}\ninclude-system-site-packages = false\n"
@@ -87,10 +106,18 @@ class ServerDirectory:
             "import sys; sys.dont_write_bytecode = True",
             # What a model prints belongs into the log when it is printed.
             "import sys; sys.stdout.reconfigure(line_buffering=True)",
-            # Not as plain paths: the .pth files of an editable install would not be followed.
-            *(f"import site; site.addsitedir({entry!r})" for entry in sys.path if _is_safe(entry)),
+            *(self._search(entry) for entry in sys.path if _is_safe(entry)),
         ]
         (site_packages / "atelier.pth").write_text("\n".join(lines) + "\n")
+
+    def _search(self, entry: str) -> str:
+        """A line that has the stubs search an entry of the module path."""
+        parts = Path(entry).glob("*.pth")
+        if entry.isascii() and all(part.read_bytes().isascii() for part in parts):
+            # Not as a path alone: the hooks of an editable install would not be followed.
+            return f"import site; site.addsitedir({entry!r})"
+        # The paths in its .pth files are entries of this process's module path themselves.
+        return f"import sys; sys.path.append({str(self.plain(Path(entry)))!r})"
 
 
 def _onnxruntime_backend() -> Path:

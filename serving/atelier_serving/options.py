@@ -5,8 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from atelier_serving.backend_options import environment_of
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.installation import Installation
+
+HTTP_SOCKET = "http.socket"
+"""The socket for HTTP in the server's directory, which only this user can enter."""
 
 SHARED_MEMORY_BYTES = 4 * 2**20
 """What a model instance's shared memory begins with, and grows by, in bytes. It never shrinks.
@@ -47,7 +51,9 @@ class Settings:
         repositories: Model repositories: directories, or addresses such as `s3://bucket/models`.
         host: The name or IPv4 address to listen on.
         grpc_port: Port of the KServe v2 protocol over gRPC; 0 is any free one, here and below.
-        http_port: Port of the same protocol over HTTP.
+        http_port: Port of the same protocol over HTTP. With None, HTTP is open to this process and
+            the supervisor alone, on a socket in the server's private directory: one request over
+            HTTP can end Triton 2.51 (CVE-2025-23310).
         metrics_port: Port of the metrics, in the format of Prometheus.
         exit_timeout: Seconds that accepted requests may take to finish once the server stops.
         start_timeout: Seconds that loading all models may take.
@@ -59,7 +65,7 @@ class Settings:
     repositories: Sequence[str]
     host: str = "127.0.0.1"
     grpc_port: int = 0
-    http_port: int = 0
+    http_port: int | None = None
     metrics_port: int = 0
     exit_timeout: int = 30
     start_timeout: float = 600.0
@@ -76,17 +82,18 @@ class Settings:
             raise ValueError("give at least one model repository")
         for name in ("grpc_port", "http_port", "metrics_port"):
             port = getattr(self, name)
-            if not 0 <= port <= 65535:
+            if port is not None and not 0 <= port <= 65535:
                 raise ValueError(f"{name} is {port}; a port is a number from 0 to 65535")
         fixed = [port for port in (self.grpc_port, self.http_port, self.metrics_port) if port]
         if len(set(fixed)) < len(fixed):
-            raise ValueError(f"the three ports must differ, not {', '.join(map(str, fixed))}")
+            raise ValueError(f"the ports must differ, not {', '.join(map(str, fixed))}")
         if self.exit_timeout < 0 or self.start_timeout <= 0:
             raise ValueError("the time-outs are seconds: 0 or more to exit, more than 0 to start")
         for option in self.options:
             name = option.removeprefix("--").partition("=")[0]
             if name in OWN_OPTIONS:
                 raise ValueError(f"--{name} follows from the server's own settings: set it there")
+        environment_of(self.options)
 
 
 def has_gpu() -> bool:
@@ -99,18 +106,18 @@ def command_line(
     installation: Installation,
     directory: ServerDirectory,
     address: str,
-    ports: tuple[int, int, int],
+    ports: tuple[int, int | None, int],
     shm_prefix: str,
     key: str,
 ) -> list[str]:
     """Composes Triton's command line.
 
     Args:
-        settings: The settings of the server.
+        settings: The settings of the server, its repositories as Triton is told them.
         installation: Where Triton lies.
         directory: The server's directory.
         address: The IPv4 address to listen on.
-        ports: The ports for gRPC, HTTP and metrics.
+        ports: The ports for gRPC, HTTP and metrics; None for HTTP on the private socket.
         shm_prefix: How the names of the shared memory regions begin, unlike any other server's.
         key: The header, as `name=value`, that opens what is closed to clients.
 
@@ -125,10 +132,11 @@ def command_line(
         "backend-directory": directory.backends,
         "cache-directory": installation.caches,
         "grpc-address": address,
-        "http-address": address,
+        # Triton runs in its directory, so the path of the socket is short enough for any system.
+        "http-address": f"unix:{HTTP_SOCKET}" if http_port is None else address,
         "metrics-address": address,
         "grpc-port": grpc_port,
-        "http-port": http_port,
+        "http-port": http_port or 0,
         "metrics-port": metrics_port,
         "grpc-restricted-protocol": restricted,
         "http-restricted-api": restricted,
@@ -154,7 +162,7 @@ def command_line(
     }
     return [
         str(installation.binary),
-        *(f"--model-repository={_absolute(repository)}" for repository in settings.repositories),
+        *(f"--model-repository={repository}" for repository in settings.repositories),
         *(f"--{name}={value}" for name, value in options.items()),
         *(
             f"--backend-config={backend},{name}={value}"
@@ -165,14 +173,13 @@ def command_line(
     ]
 
 
-def _absolute(repository: str) -> str:
-    return repository if "://" in repository else str(Path(repository).absolute())
-
-
-def environment(directory: ServerDirectory, inherited: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    settings: Settings, directory: ServerDirectory, inherited: Mapping[str, str]
+) -> dict[str, str]:
     """Composes Triton's environment variables.
 
     Args:
+        settings: The settings of the server.
         directory: The server's directory.
         inherited: The variables to start from.
 
@@ -188,4 +195,5 @@ def environment(directory: ServerDirectory, inherited: Mapping[str, str]) -> dic
         "PATH": prepend(directory.environment / "bin", "PATH"),
         "LD_LIBRARY_PATH": prepend(directory.libraries, "LD_LIBRARY_PATH"),
         "ORT_DISABLE_TELEMETRY": "1",
+        **environment_of(settings.options),
     }

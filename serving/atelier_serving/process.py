@@ -46,7 +46,8 @@ class SupervisedProcess:
                 its end.
             shm_prefix: Shared memory whose name begins so is removed after the command's end.
             exit_timeout: Seconds that the command may take after `terminate`.
-            http_address: Where the supervisor reaches Triton's HTTP, as `address:port`.
+            http_address: Where the supervisor reaches Triton's HTTP, as `address:port` or
+                `unix:path`.
             key: The header that opens model control to it, as `name=value`.
             log: Called in a thread of its own with each line of output, without its end.
         """

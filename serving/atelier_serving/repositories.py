@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from atelier_serving.errors import StartError
+from atelier_serving.plain_paths import is_plain
 
 Files = Mapping[str, tuple[int, int]]
 """A model's files and folders: the time of the last change in nanoseconds, and the size in bytes,
@@ -21,8 +22,8 @@ def check(repositories: Sequence[str]) -> None:
             Triton.
 
     Raises:
-        StartError: A directory cannot be looked into or holds no model, or a model lies in two of
-            them.
+        StartError: A directory cannot be looked into or holds no model, or a model has a name that
+            a shell would change, or lies in two of them.
     """
     owners: dict[str, str] = {}
     for repository in repositories:
@@ -32,6 +33,11 @@ def check(repositories: Sequence[str]) -> None:
         if not models:
             raise StartError(f"the model repository {repository!r} is empty: it holds no model")
         for model in models:
+            if not is_plain(model):
+                raise StartError(
+                    f"Triton's Python backend cannot serve a model named {model!r}, as in "
+                    f"{repository!r}: take letters from a to z, digits and _ . - for its name"
+                )
             # Triton would start without the model and say nothing.
             if model in owners:
                 raise StartError(

@@ -7,31 +7,38 @@ Triton unloads its models; the supervisor removes what is left.
 """
 
 import contextlib
+import dataclasses
 import http.client
 import os
 import secrets
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from atelier_serving import log as triton_log
-from atelier_serving import repositories
+from atelier_serving import repositories, shared_memory, triton_options
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.errors import CrashError, StartError
 from atelier_serving.installation import Installation, find_installation
-from atelier_serving.options import Settings, command_line, environment
+from atelier_serving.options import (
+    HTTP_SOCKET,
+    SHARED_MEMORY_BYTES,
+    Settings,
+    command_line,
+    environment,
+)
+from atelier_serving.plain_paths import make_directory
 from atelier_serving.ports import check_free, free_port, resolve
 from atelier_serving.process import SupervisedProcess
 from atelier_serving.reload import Reload, Reloader
 from atelier_supervisor.exit_status import describe_end
-from atelier_supervisor.model_control import ModelControl
+from atelier_supervisor.local_http import connection_to
+from atelier_supervisor.model_control import FAILURES, ModelControl
 
 ATTEMPTS = 5
 """How often free ports are sought anew when others were quicker to take them."""
@@ -59,7 +66,7 @@ class TritonServer:
         *,
         host: str = "127.0.0.1",
         grpc_port: int = 0,
-        http_port: int = 0,
+        http_port: int | None = None,
         metrics_port: int = 0,
         exit_timeout: int = 30,
         start_timeout: float = 600.0,
@@ -73,7 +80,7 @@ class TritonServer:
             repository: One model repository or several.
             host: The name or IPv4 address to listen on.
             grpc_port: Port for gRPC; 0 is any free one, here and below.
-            http_port: Port for HTTP.
+            http_port: Port for HTTP; None keeps HTTP closed.
             metrics_port: Port for the metrics.
             exit_timeout: Seconds that accepted requests may take to finish once it stops.
             start_timeout: Seconds that loading all models may take.
@@ -100,7 +107,8 @@ class TritonServer:
         self._log = log
         self._process: SupervisedProcess | None = None
         self._address = ""
-        self._ports = (0, 0, 0)
+        self._ports: tuple[int, int | None, int] = (0, None, 0)
+        self._http_address = ""
         self._end_requested = threading.Event()
         self._killed = False
         self._key = ""
@@ -122,6 +130,7 @@ class TritonServer:
         if self._process:
             raise RuntimeError("a server starts once: make another one")
         installation = find_installation()
+        triton_options.check(installation.binary, self.settings.options)
         repositories.check(self.settings.repositories)
         self._address = resolve(self.settings.host)
         contents = repositories.contents(self.settings.repositories)
@@ -129,8 +138,7 @@ class TritonServer:
         for port in filter(None, wanted):
             check_free(self._address, port)
         for attempts_left in reversed(range(ATTEMPTS)):
-            grpc, http, metrics = (port or free_port(self._address) for port in wanted)
-            self._ports = (grpc, http, metrics)
+            self._take_ports()
             self._process = self._launch(installation)
             try:
                 self._wait_ready(self._process)
@@ -145,6 +153,7 @@ class TritonServer:
                 break
         assert self._process
         self._process.restart_on_failure()
+        self._check_shared_memory()
         self._reloader = Reloader(
             self._control(),
             self._try_out,
@@ -154,8 +163,23 @@ class TritonServer:
         )
         return self
 
+    def _check_shared_memory(self) -> None:
+        control = self._control()
+        with contextlib.suppress(*FAILURES):
+            configs = [control.config(model) for model in control.served()]
+            if warning := shared_memory.shortage(configs, SHARED_MEMORY_BYTES):
+                self._forward(warning)
+
+    def _take_ports(self) -> None:
+        settings, address = self.settings, self._address
+        self._ports = (
+            settings.grpc_port or free_port(address),
+            None if settings.http_port is None else settings.http_port or free_port(address),
+            settings.metrics_port or free_port(address),
+        )
+
     def _control(self) -> ModelControl:
-        return ModelControl(self.http_url, self._key, self.settings.start_timeout)
+        return ModelControl(self._http_address, self._key, self.settings.start_timeout)
 
     @contextlib.contextmanager
     def _try_out(self) -> Iterator[ModelControl]:
@@ -177,12 +201,19 @@ class TritonServer:
     def _launch(self, installation: Installation) -> SupervisedProcess:
         shm_prefix = f"atelier_{os.getpid()}_{secrets.token_hex(4)}_"
         self._key = f"atelier-closed={secrets.token_hex(16)}"  # drawn anew at each start
-        directory = ServerDirectory(Path(tempfile.mkdtemp(prefix="atelier-serving-")))
+        directory = ServerDirectory(make_directory())
+        http_port = self._ports[1]
+        self._http_address = (
+            f"unix:{directory.path / HTTP_SOCKET}"
+            if http_port is None
+            else self._reachable(http_port)
+        )
         try:
             directory.fill(installation)
+            plain = [directory.repository(each) for each in self.settings.repositories]
             return SupervisedProcess(
                 command_line(
-                    self.settings,
+                    dataclasses.replace(self.settings, repositories=plain),
                     installation,
                     directory,
                     self._address,
@@ -190,11 +221,11 @@ class TritonServer:
                     shm_prefix,
                     self._key,
                 ),
-                environment=environment(directory, os.environ),
+                environment=environment(self.settings, directory, os.environ),
                 directory=directory.path,
                 shm_prefix=shm_prefix,
                 exit_timeout=self.settings.exit_timeout,
-                http_address=self._reachable(self._ports[1]),
+                http_address=self._http_address,
                 key=self._key,
                 log=self._forward,
             )
@@ -237,7 +268,7 @@ class TritonServer:
     def _is_ready(self) -> bool:
         """Asks over HTTP; gRPC is open before it, the metrics a moment later."""
         with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection(self.http_url, timeout=5)
+            connection = connection_to(self._http_address, timeout=5)
             try:
                 connection.request("GET", "/v2/health/ready")
                 if connection.getresponse().status == http.client.OK:
@@ -367,7 +398,10 @@ class TritonServer:
 
     @property
     def http_url(self) -> str:
-        """Where this machine reaches HTTP, as `address:port`."""
+        """Where this machine reaches HTTP, as `address:port`; only where `http_port` was given."""
+        if self.settings.http_port is None:
+            raise RuntimeError("HTTP is closed: give http_port to open it")
+        assert self._ports[1] is not None
         return self._url(self._ports[1])
 
     @property

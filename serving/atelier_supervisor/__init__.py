@@ -16,6 +16,7 @@ that is installed can hinder it, and so that it starts in some 30 ms.
 - `stubs`: the processes of the models, which Triton does not miss.
 - `drain`: what comes before Triton's own end.
 - `model_control`: the questions to Triton, over HTTP.
+- `local_http`: connections to HTTP on a port or a Unix socket.
 - `remains`: processes, files and shared memory that are removed at the end.
 - `exit_status`: how a process ended, in numbers and in words.
 """

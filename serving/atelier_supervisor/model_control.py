@@ -4,6 +4,8 @@ import http.client
 import json
 from typing import Any
 
+from atelier_supervisor.local_http import connection_to
+
 ANSWER_SECONDS = 3.0
 """How long Triton may take to answer a question about its models."""
 
@@ -26,7 +28,7 @@ class ModelControl:
         """Prepares questions to Triton.
 
         Args:
-            address: Where Triton's HTTP is, as `address:port`.
+            address: Where Triton's HTTP is, as `address:port` or `unix:path`.
             key: The header that opens model control, as `name=value`.
             timeout: Seconds to wait for an answer.
         """
@@ -79,7 +81,7 @@ class ModelControl:
         self._ask("POST", f"repository/models/{model}/unload")
 
     def _ask(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
-        connection = http.client.HTTPConnection(self._address, timeout=self._timeout)
+        connection = connection_to(self._address, self._timeout)
         try:
             connection.request(method, f"/v2/{path}", json.dumps(content or {}), self._headers)
             answer = connection.getresponse()

@@ -83,6 +83,13 @@ def test_a_scheduler_that_is_named_stays(scheduler):
     assert ("dynamic_batching" in completed) == ("dynamic_batching" in scheduler)
 
 
+@pytest.mark.parametrize("size", [0, 1, 16])
+def test_the_default_batch_size_can_be_set(size):
+    completed = complete({"max_batch_size": 0, "input": [], "output": []}, BATCHED, size)
+    assert completed["max_batch_size"] == size
+    assert ("dynamic_batching" in completed) == (size > 1)
+
+
 def test_no_dynamic_batching_for_a_batch_of_one():
     assert "dynamic_batching" not in complete(batched(max_batch_size=1, output=[]), BATCHED)
 

@@ -20,7 +20,7 @@ from fakes.autoencoder import SIDE, Autoencoder
 from fakes.generator import Generator
 from fakes.waiting import HANG_SECONDS
 
-READY = "print('ready grpc={url} http=127.0.0.1:2 metrics=127.0.0.1:3', flush=True)"
+READY = "print('ready grpc={url} metrics=127.0.0.1:3', flush=True)"
 STAND_IN = """#!/bin/sh
 exec {python} -c "
 import signal, sys

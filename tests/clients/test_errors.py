@@ -40,6 +40,7 @@ BY_MESSAGE = [
     ("NOT_FOUND", "Request for unknown model: 'stylize' has no available versions", Unreachable),
     ("NOT_FOUND", "Request for unknown model: 'stylize' is not found", InvalidRequest),
     ("INTERNAL", "Stub process 'decode_0_0' is not healthy.", Unreachable),
+    ("INTERNAL", "Failed to increase the shared memory pool size for key 'a' to 9", Overloaded),
     ("RESOURCE_EXHAUSTED", "Sent message larger than max (9 vs. 4)", InvalidRequest),
     ("UNIMPLEMENTED", "Received http2 header with status: 404", Unreachable),
 ]

@@ -57,7 +57,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def triton(repository: Path) -> Iterator[TritonServer]:
-    with TritonServer(repository) as server:
+    with TritonServer(repository, http_port=0) as server:
         yield server
 
 

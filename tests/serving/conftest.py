@@ -90,7 +90,7 @@ def waiters(tmp_path_factory: pytest.TempPathFactory, write_model: WriteModel) -
 @pytest.fixture(scope="session")
 def server(waiters: Path) -> Iterator[TritonServer]:
     """A server of `waiter` that no test may stop."""
-    with TritonServer(waiters) as running:
+    with TritonServer(waiters, http_port=0) as running:
         yield running
 
 
@@ -261,11 +261,11 @@ class ServeCommand:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., ServeCommand]]:
-    """Starts `atelier serve` with free ports and the arguments given."""
+    """Starts `atelier serve` with HTTP open, free ports and the arguments given."""
     started: list[ServeCommand] = []
 
-    def start(*arguments: Any, ports: str = "0") -> ServeCommand:
-        options = (f"--{name}-port={ports}" for name in ("grpc", "http", "metrics"))
+    def start(*arguments: Any, http: bool = True) -> ServeCommand:
+        options = ["--grpc-port=0", "--metrics-port=0", *(["--http", "--http-port=0"] * http)]
         passed_on = [] if "--" in arguments else ["--", COMPLETE]
         command = ServeCommand(*options, *map(str, arguments), *passed_on)
         started.append(command)

@@ -12,13 +12,13 @@ def directory(tmp_path):
     return ServerDirectory(tmp_path / "server")
 
 
-def compose(directory, prefix="prefix_", **settings):
+def compose(directory, prefix="prefix_", ports=PORTS, **settings):
     return command_line(
         Settings(repositories=("models",), **settings),
         find_installation(),
         directory,
         "127.0.0.1",
-        PORTS,
+        ports,
         prefix,
         "atelier-closed=secret",
     )
@@ -29,7 +29,7 @@ def compose(directory, prefix="prefix_", **settings):
     [
         ({"grpc_port": 65536}, "grpc_port is 65536"),
         ({"http_port": -1}, "http_port is -1"),
-        ({"grpc_port": 8000, "http_port": 8000}, "the three ports must differ"),
+        ({"grpc_port": 8000, "http_port": 8000}, "the ports must differ"),
         ({"exit_timeout": -1}, "time-outs"),
         ({"start_timeout": 0}, "time-outs"),
         ({"options": ("--grpc-port=1",)}, "--grpc-port follows"),
@@ -59,12 +59,20 @@ def test_one_key_closes_the_same_protocols_over_grpc_and_http(directory):
     assert f"--http-restricted-api={closed}" in line
 
 
+def test_closed_http_takes_no_port(directory):
+    # Triton compares the ports of all protocols, and by itself takes 8000 for HTTP.
+    line = compose(directory, ports=(11, None, 13))
+    assert "--http-port=0" in line
+    assert "--http-address=unix:http.socket" in line
+
+
 def test_further_options_come_last(directory):
     assert compose(directory, options=("--log-verbose=1",))[-1] == "--log-verbose=1"
 
 
 def test_the_environment_puts_the_servers_own_directories_first(directory):
-    result = environment(directory, {"PATH": "/bin", "HOME": "/root"})
+    settings = Settings(repositories=("models",))
+    result = environment(settings, directory, {"PATH": "/bin", "HOME": "/root"})
     assert result == {
         "PATH": f"{directory.environment}/bin:/bin",
         "HOME": "/root",

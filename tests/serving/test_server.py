@@ -25,7 +25,7 @@ def closing_keys(server):
 
 
 def test_two_servers_at_once_and_one_stops(server, waiters, send, infer, drains):
-    with TritonServer(str(waiters)) as second:
+    with TritonServer(str(waiters), http_port=0) as second:
         addresses = {
             getattr(each, f"{protocol}_url")
             for each in (server, second)

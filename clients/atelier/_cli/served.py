@@ -33,7 +33,7 @@ def own_server(model_repository: Path, log: Path) -> Iterator[str]:
         click.ClickException: It did not start; the message has the last lines of its log.
     """
     command = [*_ENDING_WITH_PARENT, sys.executable, "-m", "atelier", "serve"]
-    command += ["--grpc-port", "0", "--http-port", "0", "--metrics-port", "0"]
+    command += ["--grpc-port", "0", "--metrics-port", "0"]
     command += ["--model-repository", str(model_repository)]
     with log.open("wb") as log_file:
         # A group of its own: Ctrl-C reaches this process alone, which then stops the server once.

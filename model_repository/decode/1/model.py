@@ -10,6 +10,7 @@ import triton_python_backend_utils as pb_utils
 from image_container import ImageError
 from image_decoder import Limits, decode
 from request_options import Options, OptionsError, check_no_options, check_sides, read_options
+from shared_memory import SharedMemoryError, check_room
 
 
 class TritonPythonModel:
@@ -53,7 +54,13 @@ class TritonPythonModel:
             )
             format_name = options.format or photograph.format
             check_sides(format_name, photograph.width, photograph.height)
-        except (ImageError, OptionsError) as error:
+            check_room(
+                len(image.item()),
+                photograph.pixels.nbytes,
+                photograph.original.nbytes,
+                painted=request.requested_output_names() != {"pixels"},
+            )
+        except (ImageError, OptionsError, SharedMemoryError) as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             pb_utils.Logger.log_error(f"decode: {error!r}")

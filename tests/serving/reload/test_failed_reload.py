@@ -17,7 +17,7 @@ STOP_SECONDS = 60
 @pytest.fixture
 def server(start):
     """A server of the painter, which must also end well, and in good time."""
-    running = start(exit_timeout=EXIT_TIMEOUT)
+    running = start(exit_timeout=EXIT_TIMEOUT, http_port=0)
     yield running
     begun = time.monotonic()
     running.stop()

@@ -143,7 +143,7 @@ def test_where_changes_cannot_be_seen_everything_is_looked_at(start, repository,
 
 
 def test_the_server_stays_ready(start, repository):
-    server = start()
+    server = start(http_port=0)
     repository.publish(2, "red,green,blue")
     server.reload()
     # Triton is still at the unloading of version 1, which makes no difference to anybody.

@@ -1,0 +1,90 @@
+"""Images that find no room in the shared memory between Triton and its models."""
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import shared_memory
+from PIL import Image
+from shared_memory import SharedMemoryError, check_room
+from tritonclient.utils import InferenceServerException
+
+MIB = 2**20
+
+
+@pytest.fixture
+def memory(tmp_path, monkeypatch):
+    """A directory for shared memory with 10 MiB left."""
+    free = SimpleNamespace(f_bavail=10, f_frsize=MIB)
+    monkeypatch.setattr(shared_memory, "DIRECTORY", tmp_path)
+    monkeypatch.setattr(shared_memory.os, "statvfs", lambda path: free)
+    return tmp_path
+
+
+def test_what_fits_passes(memory):
+    check_room(3 * MIB, 0, 0, painted=True)
+    check_room(MIB, 4 * MIB, 0, painted=True)  # 2, 5 and 1 MiB more
+
+
+def test_what_cannot_fit_is_told_with_both_sizes(memory):
+    with pytest.raises(SharedMemoryError, match=r"needs 16 MiB .* has 10 MiB .*--shm-size"):
+        check_room(MIB, 6 * MIB, 0, painted=True)
+    check_room(MIB, 6 * MIB, 0, painted=False)
+    with pytest.raises(SharedMemoryError, match=r"needs 12 MiB"):
+        check_room(MIB, 3 * MIB, 4 * MIB, painted=True)
+
+
+def test_memory_that_has_grown_is_used_again(memory):
+    (memory / "region").touch()
+    os.truncate(memory / "region", 9 * MIB)
+    check_room(MIB, 6 * MIB, 0, painted=True)
+
+
+def test_without_the_directory_triton_decides(monkeypatch, tmp_path):
+    monkeypatch.setattr(shared_memory, "DIRECTORY", tmp_path / "none")
+    check_room(MIB, 2**40, 0, painted=True)
+
+
+SMALL = 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"'
+IN_ITS_OWN = ["unshare", "--map-root-user", "--mount", "sh", "-c", SMALL, "sh"]
+
+
+@pytest.fixture
+def small(repository, tmp_path):
+    """The address and the log of a server with a container's 64 MiB of shared memory."""
+    if subprocess.run([*IN_ITS_OWN, "true"], capture_output=True).returncode:
+        pytest.skip("this machine lets nobody mount a /dev/shm of his own")
+    command = [sys.executable, "-m", "atelier", "serve", "--grpc-port=0", "--metrics-port=0"]
+    log = tmp_path / "log"
+    with (
+        log.open("w") as file,
+        subprocess.Popen(
+            [*IN_ITS_OWN, *command, f"--model-repository={repository}"],
+            stdout=subprocess.PIPE,
+            stderr=file,
+            text=True,
+        ) as server,
+    ):
+        try:
+            word, *addresses = server.stdout.readline().split()
+            assert word == "ready", log.read_text()
+            yield dict(address.split("=") for address in addresses)["grpc"], log
+        finally:
+            server.terminate()
+        assert server.wait() == 0
+
+
+def test_a_server_with_little_says_so_and_refuses_what_does_not_fit(small, connect, encoded, photo):
+    url, log = small
+    assert "MiB left of 64 MiB" in log.read_text()
+    assert "(docker run --shm-size=1280m)" in log.read_text()
+    large = encoded(Image.new("RGB", (4000, 3000), "teal"), "JPEG")
+    with connect(url) as stylize:
+        for options in ({"keep_colors": True}, {}):
+            with pytest.raises(InferenceServerException, match="--shm-size") as refused:
+                stylize(large, **options)
+            assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
+        assert stylize(large, longest_side=1000)
+        assert stylize(encoded(photo, "JPEG"))

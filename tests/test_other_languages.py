@@ -69,7 +69,7 @@ def test_every_message_is_that_of_the_protocol(ours):
 def test_every_call_is_that_of_the_protocol(ours):
     (service,) = ours.services_by_name.values()
     theirs = service_pb2.DESCRIPTOR.services_by_name[service.name].methods_by_name
-    assert {"ModelInfer", "ModelMetadata"} <= service.methods_by_name.keys()
+    assert {"ModelInfer", "ModelMetadata"} <= set(service.methods_by_name)
     for name, method in service.methods_by_name.items():
         assert method.input_type.full_name == theirs[name].input_type.full_name
         assert method.output_type.full_name == theirs[name].output_type.full_name

@@ -93,9 +93,9 @@ def refuse(stub):
 
 
 def test_answers_that_the_client_refuses(server):
-    # Triton 2.51 keeps the ensemble of some one in forty of them for ever.
+    # After these, Triton 2.51 keeps the ensemble for ever, in some one of five tries.
     with client(server) as stub:
-        for _ in range(200):
+        for _ in range(8):
             refuse(stub)
         end(server)
 
@@ -178,7 +178,8 @@ def test_a_client_that_closes_its_half_and_waits(server, gate):
 
 
 def test_a_client_that_takes_no_answer(server):
-    # The answer is larger than what the server may send before it hears that it was read.
+    # After this in every try: the answer is larger than what the server may send before it hears
+    # that it was read.
     with connect(server, request(TOO_LARGE).SerializeToString()) as connection:
         connection.recv(1)
         end(server)

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from atelier._cli.console import wide_console
+from atelier._cli.loadtest_extra import loadtest_extra
 from atelier._cli.loadtest_reports import compare_command, report_command, write_report
 from atelier._cli.options import server_options
-from atelier._extras import pip_install
 
 _INTERRUPTED = 130
 
@@ -102,12 +102,10 @@ def run_command(**options: Any) -> int:
     neither a stalled server nor a late client hides. A percentile that so few requests cannot
     carry is refused.
     """
-    try:
+    with loadtest_extra():
         from atelier._cli.loadtest_progress import shown
         from atelier._loadtest import command
         from atelier._loadtest.live import Live
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
     console, live = wide_console(), Live()
     try:
         with shown(live):
@@ -130,9 +128,3 @@ def run_command(**options: Any) -> int:
 
 loadtest.add_command(report_command)
 loadtest.add_command(compare_command)
-
-
-def _missing(error: ModuleNotFoundError) -> click.ClickException:
-    if error.name is None or error.name.startswith("atelier"):
-        raise error
-    return click.ClickException(f"the module {error.name!r} is missing: {pip_install('loadtest')}")

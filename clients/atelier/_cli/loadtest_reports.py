@@ -8,6 +8,7 @@ import click
 
 from atelier._atomic_write import write_whole
 from atelier._cli.console import wide_console
+from atelier._cli.loadtest_extra import loadtest_extra
 
 _MALFORMED = (LookupError, TypeError, AttributeError)
 """What reading a report raises that nobody's load test wrote."""
@@ -28,9 +29,9 @@ def report_command(file: Path) -> None:
 
     A load test writes both. This is for a page of a newer version, or one that was lost.
     """
-    from atelier._loadtest.report.page import page
-    from atelier._loadtest.report_file import read_report
-
+    with loadtest_extra():
+        from atelier._loadtest.report.page import page
+        from atelier._loadtest.report_file import read_report
     try:
         text = page(read_report(file))
     except ValueError as error:
@@ -61,10 +62,10 @@ def compare_command(before: Path, after: Path, tolerance: float) -> int:
     Exit codes: 0 nothing is worse; 1 something is, by more than the tolerance; 2 they cannot be
     compared.
     """
-    from atelier._loadtest.comparison import compare
-    from atelier._loadtest.comparison_table import print_comparison
-    from atelier._loadtest.report_file import read_report
-
+    with loadtest_extra(_NotComparable):
+        from atelier._loadtest.comparison import compare
+        from atelier._loadtest.comparison_table import print_comparison
+        from atelier._loadtest.report_file import read_report
     try:
         found = compare(read_report(before), read_report(after))
     except (ValueError, OSError) as error:
@@ -76,6 +77,8 @@ def compare_command(before: Path, after: Path, tolerance: float) -> int:
 
 
 class _NotComparable(click.ClickException):
+    """Nothing was compared; the exit code 1 would say that something is worse."""
+
     exit_code = 2
 
 

@@ -3,14 +3,17 @@
 import copy
 import json
 import re
+import sys
 
 import pytest
 from click.testing import CliRunner
 
-from atelier._cli.loadtest_reports import report_command
+from atelier._cli.loadtest_reports import compare_command, report_command
 from atelier._loadtest.report.markup import element
 from atelier._loadtest.report.page import page
+from atelier._loadtest.report.plot import Plot
 from atelier._loadtest.report.scale import Scale, from_zero, logarithmic
+from atelier._loadtest.terminal import milliseconds
 from fakes.load_report import NASTY, load_report
 
 SECTIONS = ("overview", "rates", "histogram", "timeline", "server", "about")
@@ -62,6 +65,25 @@ def test_a_percentile_that_the_sample_cannot_carry_is_not_shown(report, text):
     assert "p99.9" in section(text, "rates")
     assert "mark p99-9" not in section(text, "rates")
     assert "mark p95" in section(text, "rates")
+
+
+def test_exact_values_are_in_the_table_and_shown_to_those_who_point(report, text):
+    found = section(text, "rates")
+    for point in report["run"]["points"]:
+        value = milliseconds(point["latency"]["p50"]["seconds"])
+        assert f"<td>{value}<small>" in found
+        assert re.search(rf"<title>{point['rate']:g}/s asked.*\np50: {value}\n", found)
+
+
+def test_lines_and_bars_are_where_their_values_are():
+    plot = Plot(182, 150, Scale(0, 100), Scale(0, 10))
+    plot.line([(0, 0), (50, 5), (75, None), (100, 10)], "p50")
+    plot.bar(0, 50, 0, 5, "count")
+    # 58 pixels are left of the axis, 24 right of the chart, 10 above and 40 below it.
+    shown = plot.svg("")
+    assert 'd="M58.0,110.0L108.0,60.0"' in shown
+    assert 'd="M158.0,10.0"' in shown
+    assert '<rect x="58.0" y="60.0" height="50.0" width="49.0"' in shown
 
 
 def test_one_rate_has_no_chart_of_several():
@@ -151,6 +173,18 @@ def test_another_file_is_refused(tmp_path, content, complaint):
     assert result.exit_code == 1
     assert complaint in result.output
     assert str(file) in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [([report_command, "a"], 1), ([compare_command, "a", "b"], 2)]
+)
+def test_a_missing_module_is_named_with_its_extra(monkeypatch, command, code):
+    for module in [name for name in sys.modules if name.startswith("atelier._loadtest")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "hdrh.histogram", None)
+    result = CliRunner().invoke(*command[:1], command[1:])
+    assert result.exit_code == code
+    assert 'is missing: pip install "atelier-art[loadtest]"' in result.output
 
 
 def test_axes_have_round_values_and_hold_all_of_theirs():

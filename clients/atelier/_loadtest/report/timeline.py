@@ -61,6 +61,8 @@ def timeline(report: Report) -> Section | None:
         for name in QUANTILES
         if 2 * sum(name in each.percentiles for each in intervals) > len(intervals)
     ]
+    some_failed = any(math.inf in each.percentiles.values() for each in intervals)
+    failed = [("marks", "failed", "the percentile is a failure")] if some_failed else []
     body = joined(
         (
             element("h3", "Requests a second"),
@@ -70,7 +72,8 @@ def timeline(report: Report) -> Section | None:
             legend(
                 [
                     *(("line", STYLES[name], name) for name in carried),
-                    ("line", "longest", "longest"),
+                    ("line", "longest", "longest of those answered"),
+                    *failed,
                 ]
             ),
             in_both_widths(lambda width: _latencies(intervals, carried, width)),

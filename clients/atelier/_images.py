@@ -1,8 +1,9 @@
 """Images on their way to the server and back.
 
-Encoded images that the server reads (JPEG, PNG, WebP) travel as they are. Everything else is
-encoded here without loss. Lossless WebP in its quickest setting needs about half the time of PNG
-level 1 and four fifths of the bytes; PNG takes what WebP cannot hold.
+Encoded images that the server reads (JPEG, PNG, WebP) travel as they are. Everything else that
+Pillow reads (BMP, TIFF, GIF, AVIF and more; HEIC with `pillow-heif`) is encoded here without loss.
+Lossless WebP in its quickest setting needs about half the time of PNG level 1 and four fifths of
+the bytes; PNG takes what WebP cannot hold.
 """
 
 import inspect
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from atelier._errors import InvalidRequest, ServerFailed
+from atelier._foreign_files import foreign_image
 
 
 class BinaryFile(Protocol):
@@ -76,7 +78,7 @@ def encoded_image(source: ImageSource) -> EncodedImage:
     data = _read(source, "image")
     if served_format(data):
         return EncodedImage(data, None)
-    return EncodedImage(_without_loss(_from_file(data, "image")), LOSSLESS)
+    return EncodedImage(_without_loss(_from_file(data, _name_of(source, "image"))), LOSSLESS)
 
 
 def rgb_image(source: ImageSource, name: str = "image") -> Image.Image:
@@ -86,7 +88,7 @@ def rgb_image(source: ImageSource, name: str = "image") -> Image.Image:
 
     Args:
         source: The image.
-        name: What the errors call it.
+        name: What the errors call it where it is no file with a name of its own.
 
     Raises:
         InvalidRequest: As in `encoded_image`; or Pillow cannot decode it, or it is an animation.
@@ -98,7 +100,7 @@ def rgb_image(source: ImageSource, name: str = "image") -> Image.Image:
     elif isinstance(source, np.ndarray):
         image = _from_array(source, name)
     else:
-        image = _from_file(_read(source, name), name)
+        image = _from_file(_read(source, name), _name_of(source, name))
     _check_pixels(image, name)
     upright = _upright(image)
     profile = image.info.get("icc_profile")
@@ -164,6 +166,12 @@ def _read(
     return data
 
 
+def _name_of(source: object, name: str) -> str:
+    """The path of a file, opened or not; `name` for all other sources."""
+    path = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    return os.fspath(path) if isinstance(path, str | os.PathLike) else name
+
+
 def _from_array(pixels: npt.NDArray[Any], name: str) -> Image.Image:
     if pixels.dtype != np.uint8:
         raise InvalidRequest(
@@ -186,9 +194,10 @@ def _from_file(data: bytes, name: str) -> Image.Image:
         frames = getattr(image, "n_frames", 1)
         image.load()
     except UnidentifiedImageError as error:
-        raise InvalidRequest(
-            f"{name}: not an image in a known format; give a JPEG, PNG or WebP"
-        ) from error
+        try:
+            return foreign_image(data, name)
+        except InvalidRequest as refusal:
+            raise refusal from error
     except Exception as error:
         # Malformed bytes make Pillow raise almost anything: OSError, SyntaxError, ValueError,
         # TypeError, DecompressionBombError among others.

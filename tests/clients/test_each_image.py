@@ -77,7 +77,7 @@ def test_what_fails_is_named_and_the_rest_goes_on(scripted, images, capsys):
         f"Error: there is no file 'missing.jpg' in {images}",
         "Error: '.' is a directory: give an image in it",
         "Error: a.jpeg: the JPEG image is cut off",
-        "Error: text.jpg: image: not an image in a known format; give a JPEG, PNG or WebP",
+        "Error: text.jpg: not an image in a known format; give a JPEG, PNG or WebP",
         "Error: out/b-udnie.png: Is a directory",
         f"Error: c.webp: the server at {scripted.url} failed: onnx runtime error 6",
     ]

@@ -1,21 +1,20 @@
 """`atelier classify`."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
-import grpc
 from rich.table import Table
 from rich.text import Text
 
 from atelier._classify import Classification, Label
 from atelier._cli.command import Command
 from atelier._cli.console import wide_console
+from atelier._cli.each_image import EachImage
 from atelier._cli.options import RETRIES, server_options
 from atelier._client import Client
-from atelier._errors import AtelierError, InvalidRequest
 
 
 @click.command(cls=Command)
@@ -37,37 +36,19 @@ def classify(files: Sequence[Path], top: int, as_json: bool, url: str, timeout: 
     after the others.
     """
     found: list[tuple[Path, Classification]] = []
+    each = EachImage(files)
     try:
         with Client(url, timeout=timeout, retries=RETRIES) as art:
-            for file, classification in _classified(art, files, top):
-                found.append((file, classification))
-                if as_json:
-                    click.echo(json.dumps({"file": str(file), **asdict(classification)}))
+            for file in files:
+                with each.attempt(file):
+                    classification = art.classify(file, top)
+                    found.append((file, classification))
+                    if as_json:
+                        click.echo(json.dumps({"file": str(file), **asdict(classification)}))
     finally:
         if found and not as_json:
             wide_console().print(_table(found))
-    return 0 if len(found) == len(files) else 1
-
-
-def _classified(
-    art: Client, files: Sequence[Path], top: int
-) -> Iterator[tuple[Path, Classification]]:
-    """What the files show, in their order, without those that cannot be classified."""
-    for file in files:
-        try:
-            yield file, art.classify(file, top)
-        except InvalidRequest as error:
-            if error.code is grpc.StatusCode.NOT_FOUND:  # The model, not the file.
-                raise
-            _complain(file, str(error))
-        except AtelierError:  # Some are OSErrors as well.
-            raise
-        except OSError as error:
-            _complain(file, error.strerror)
-
-
-def _complain(file: Path, reason: str | None) -> None:
-    click.echo(f"Error: {click.format_filename(file)}: {reason}", err=True)
+    return each.exit_code
 
 
 def _table(found: Sequence[tuple[Path, Classification]]) -> Table:

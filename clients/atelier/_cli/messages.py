@@ -15,4 +15,5 @@ def sentence(error: OSError) -> str:
 def about(file: Path, message: str) -> str:
     """The message with the name of its file before it, where it has none yet."""
     name = click.format_filename(file)
+    message = message.removeprefix("image: ")  # What the client calls bytes.
     return message if message.startswith((f"{name}: ", f"{name} ")) else f"{name}: {message}"

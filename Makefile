@@ -13,7 +13,7 @@ export ORT_DISABLE_TELEMETRY := 1
 
 # Two workers on any number of cores, so that tests run the same way everywhere. A worker gets whole
 # files, so that a file's fixtures (servers, trained networks) are made once.
-PYTEST := $(BIN)/python -m pytest -W error --numprocesses 2 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -W error --numprocesses 3 --dist loadfile
 # The files whose tests start Triton, or train or export a network; all others are fast.
 SLOW := $(addprefix tests/, \
 	test_other_languages.py \

@@ -14,7 +14,7 @@ from PIL import Image
 from tritonclient.grpc import service_pb2
 
 from atelier_serving import TritonServer
-from fakes.style_network import write_style, write_style_weights
+from fakes.style_network import write_style, write_stylize
 
 ROOT = Path(__file__).parents[1]
 PROTO = ROOT / "clients" / "proto" / "kserve_v2.proto"
@@ -78,10 +78,8 @@ def test_every_call_is_that_of_the_protocol(ours):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     repository = tmp_path_factory.mktemp("repository")
-    for name in ("decode", "encode", "stylize"):
-        (repository / name).symlink_to(ROOT / "model_repository" / name)
     write_style(repository, STYLES)
-    write_style_weights(repository, STYLES)
+    write_stylize(repository, STYLES)
     with TritonServer(repository) as running:
         yield running
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 from pathlib import Path
 
@@ -11,18 +10,15 @@ import pytest
 
 from atelier import Client
 from atelier_serving import TritonServer
-from fakes.style_network import IN_TWO_STYLES, write_style, write_style_weights
+from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
 
 COMPLETE = "--disable-auto-complete-config"
-REPOSITORY = Path(__file__).parents[2] / "model_repository"
 
 
 @pytest.fixture
 def server(tmp_path):
-    for model in ("decode", "encode", "stylize"):
-        shutil.copytree(REPOSITORY / model, tmp_path / model)
     write_style(tmp_path, IN_TWO_STYLES)
-    write_style_weights(tmp_path, IN_TWO_STYLES)
+    write_stylize(tmp_path, IN_TWO_STYLES)
     with TritonServer(tmp_path, options=[COMPLETE]) as running:
         yield running
 
@@ -42,7 +38,7 @@ def kill_processes_of(model, triton):
 def test_a_call_is_answered_although_a_process_has_just_died(server):
     pixels = np.random.default_rng(0).integers(0, 256, (67, 45, 3), dtype=np.uint8)
     with Client(server.grpc_url, timeout=120, retries=None) as art:
-        for model in ("decode", "style_weights", "style", "encode"):
+        for model in ("stylize", "style"):
             triton = server.pid
             kill_processes_of(model, triton)
             np.testing.assert_array_equal(np.asarray(art.stylize(pixels, "negative")), 255 - pixels)

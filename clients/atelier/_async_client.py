@@ -19,6 +19,7 @@ from atelier import (
     _codec,
     _fill,
     _generator,
+    _health,
     _latent_space,
     _statistics,
     _stylize,
@@ -354,6 +355,10 @@ class AsyncClient(BaseClient):
     async def wait_ready(self, timeout: float | None = 60.0) -> None:
         """Waits until the server serves `stylize`, as `Client.wait_ready` does."""
         await self._lead(_stylize.ready(self.url), self._patient_policy(timeout))
+
+    async def health(self, wait: float = 0.0) -> list[str]:
+        """Asks whether the server and its models are ready, as `Client.health` does."""
+        return await self._lead(_health.health(self.url), self._health_policy(wait))
 
     async def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""

@@ -47,6 +47,9 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         # What answers for `latents` and `generate`; without, they are not served.
         self.generator: Generator | None = None
         self.ready = [True]
+        self.live = True
+        # Whether every model did load, each time that somebody asks; the last stays.
+        self.whole = [True]
         self.versions = ["1"]
         self.working = 0
         self.most_working = 0
@@ -163,9 +166,16 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             statistics.compute_infer.ns = count * (5_000_000 if step == "style" else 2_000_000)
         return response
 
+    def ServerLive(self, request, context):  # noqa: N802
+        return messages.ServerLiveResponse(live=self.live)
+
+    def ServerReady(self, request, context):  # noqa: N802
+        whole = self.whole.pop(0) if len(self.whole) > 1 else self.whole[0]
+        return messages.ServerReadyResponse(ready=whole)
+
     def ModelReady(self, request, context):  # noqa: N802
         ready = self.ready.pop(0) if len(self.ready) > 1 else self.ready[0]
-        return messages.ModelReadyResponse(ready=ready and request.name == "stylize")
+        return messages.ModelReadyResponse(ready=ready and request.name in ("stylize", *STEPS))
 
 
 def picture_file(encoding: str = "png", size: tuple[int, int] = (20, 16)) -> bytes:

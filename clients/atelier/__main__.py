@@ -4,6 +4,8 @@ import sys
 
 from atelier._extras import advice_for
 
+_NOT_INSTALLED = 2
+
 
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
@@ -12,7 +14,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("atelier"):
             raise
-        sys.exit(f"Error: {advice_for(error.name)}")
+        # A script cannot be left out by an extra: pip makes it with the library.
+        print(f"Error: the command line is an extra: {advice_for(error.name)}", file=sys.stderr)  # noqa: T201
+        sys.exit(_NOT_INSTALLED)
     sys.exit(run())
 
 

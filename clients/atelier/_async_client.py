@@ -21,6 +21,7 @@ from atelier import (
     _codec,
     _fill,
     _generator,
+    _health,
     _latent_space,
     _statistics,
     _stylize,
@@ -363,6 +364,10 @@ class AsyncClient(BaseClient):
     async def wait_ready(self, timeout: float | None = 60.0, *, model: str = "stylize") -> None:
         """Waits until the server serves a model, as `Client.wait_ready` does."""
         await self._lead(_statistics.ready(model, self.url), self._patient_policy(timeout))
+
+    async def health(self, wait: float = 0.0) -> list[str]:
+        """Asks whether the server and its models are ready, as `Client.health` does."""
+        return await self._lead(_health.health(self.url), self._health_policy(wait))
 
     async def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""

@@ -41,6 +41,13 @@ class BaseClient:
         self._check_open()
         return RetryPolicy(timeout, None, self.url, self._budget)
 
+    def _health_policy(self, wait: float) -> RetryPolicy:
+        """Patient for as long as `wait`; 0 is one attempt within the client's own timeout."""
+        self._check_open()
+        if wait:
+            return RetryPolicy(wait, None, self.url, self._budget)
+        return RetryPolicy(self.timeout, 0, self.url, self._budget)
+
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError(f"{self!r} is closed; make a new one")

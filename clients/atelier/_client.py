@@ -17,6 +17,7 @@ from atelier import (
     _codec,
     _fill,
     _generator,
+    _health,
     _latent_space,
     _statistics,
     _stylize,
@@ -588,6 +589,21 @@ class Client(BaseClient):
             DeadlineExceeded: The server took the last question and did not answer it in time.
         """
         self._lead(_statistics.ready(model, self.url), self._patient_policy(timeout))
+
+    def health(self, wait: float = 0.0) -> list[str]:
+        """Asks whether the server lives, is ready, and has every model ready.
+
+        Args:
+            wait: Seconds to wait until it is, 0 or more; 0 asks once, within the client's timeout.
+
+        Returns:
+            The names of the models.
+
+        Raises:
+            Unreachable: It is not; the message says what is missing.
+            AtelierError: As in `stylize`.
+        """
+        return self._lead(_health.health(self.url), self._health_policy(wait))
 
     def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""

@@ -50,7 +50,10 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         # What answers for `latents` and `generate`; without, they are not served.
         self.generator: Generator | None = None
         self.ready = [True]
-        self.models = ["stylize"]
+        self.models = ["stylize", "style"]
+        self.live = True
+        # Whether every model did load, each time that somebody asks; the last stays.
+        self.whole = [True]
         self.versions = ["1"]
         self.probes = 0
         self.working = 0
@@ -176,7 +179,11 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         with self._changed:
             self.probes += 1
             self._changed.notify_all()
-        return messages.ServerLiveResponse(live=True)
+        return messages.ServerLiveResponse(live=self.live)
+
+    def ServerReady(self, request, context):  # noqa: N802
+        whole = self.whole.pop(0) if len(self.whole) > 1 else self.whole[0]
+        return messages.ServerReadyResponse(ready=whole)
 
     def ModelReady(self, request, context):  # noqa: N802
         ready = self.ready.pop(0) if len(self.ready) > 1 else self.ready[0]

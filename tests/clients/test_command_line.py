@@ -237,8 +237,11 @@ def test_version(capsys):
 
 def test_without_click():
     done = run_without("click", "--help")
-    assert done.returncode == 1
-    assert 'pip install "atelier-art[cli]"' in done.stderr
+    assert done.returncode == 2
+    assert done.stderr == (
+        "Error: the command line is an extra: the module 'click' is missing: "
+        'pip install "atelier-art[cli]"\n'
+    )
     assert "Traceback" not in done.stderr
 
 

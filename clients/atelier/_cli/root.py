@@ -11,6 +11,7 @@ from atelier._cli.command import Group
 from atelier._cli.compress import compress, decompress
 from atelier._cli.demo import demo
 from atelier._cli.generator import generate, movements, walk
+from atelier._cli.health import health
 from atelier._cli.loadtest import loadtest
 from atelier._cli.messages import sentence
 from atelier._cli.restoration import denoise, fill, reconstruct
@@ -97,6 +98,7 @@ command_line.add_command(search_command)
 command_line.add_command(generate)
 command_line.add_command(movements)
 command_line.add_command(walk)
+command_line.add_command(health)
 command_line.add_command(demo)
 command_line.add_command(loadtest)
 

@@ -53,7 +53,7 @@ class _Servers(Generic[One]):
     def __init__(self, targets: Sequence[str], connect: Callable[[str], One]) -> None:
         self.resolver = Resolver(targets)
         self.balancer = Balancer()
-        self._connect = connect
+        self._connect: Callable[[str], One] = connect
         self._lock = threading.Lock()
         self._connections: dict[str, One] = {}
 
@@ -185,8 +185,12 @@ class AsyncBalancedTransport:
 
 
 def _left(timeout: float | None, start: float) -> float | None:
-    # gRPC itself says of a call without time that it is too late.
-    return None if timeout is None else max(timeout - (time.monotonic() - start), 0)
+    if timeout is None:
+        return None
+    left = timeout - (time.monotonic() - start)
+    if left <= 0:
+        raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "its name was not looked up in time")
+    return left
 
 
 def _lost() -> StatusError:

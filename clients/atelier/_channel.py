@@ -85,7 +85,7 @@ def resolved(target: str) -> list[str]:
         return [target]
     found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
     # The system puts the kind of address first that works here; both may lead to one server.
-    addresses = sorted({address[0] for kind, *_, address in found if kind == found[0][0]})
+    addresses = sorted({str(address[0]) for kind, *_, address in found if kind == found[0][0]})
     if len(addresses) < 2:
         return [target]
     return [f"[{each}]:{port}" if ":" in each else f"{each}:{port}" for each in addresses]

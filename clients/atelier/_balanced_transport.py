@@ -185,8 +185,12 @@ class AsyncBalancedTransport:
 
 
 def _left(timeout: float | None, start: float) -> float | None:
-    # gRPC itself says of a call without time that it is too late.
-    return None if timeout is None else max(timeout - (time.monotonic() - start), 0)
+    if timeout is None:
+        return None
+    left = timeout - (time.monotonic() - start)
+    if left <= 0:
+        raise StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "its name was not looked up in time")
+    return left
 
 
 def _lost() -> StatusError:

@@ -1,5 +1,7 @@
 """The thin client of Atelier: images, their styles and their movements over gRPC."""
 
+from importlib.metadata import version as _version
+
 from atelier._async_client import AsyncClient
 from atelier._bulk.many import BulkResult
 from atelier._classify import Classification, Label
@@ -12,6 +14,7 @@ from atelier._errors import (
     ServerFailed,
     Unreachable,
 )
+from atelier._extras import DISTRIBUTION as _DISTRIBUTION
 from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
 from atelier._posterior import Posterior
@@ -39,3 +42,5 @@ __all__ = [
     "Style",
     "Unreachable",
 ]
+
+__version__ = _version(_DISTRIBUTION)

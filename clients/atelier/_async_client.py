@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import aclosing
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -37,6 +38,7 @@ from atelier._conversation import Conversation, Result, next_call
 from atelier._errors import AtelierError
 from atelier._fill import MaskSource
 from atelier._images import EncodedImage, ImageFormat, ImageSource
+from atelier._per_loop import PerLoop
 from atelier._posterior import Posterior
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
@@ -47,7 +49,7 @@ T = TypeVar("T")
 
 
 class AsyncClient(BaseClient):
-    """The twin of `Client` for asyncio. It belongs to the event loop of its first call.
+    """The twin of `Client` for asyncio. Each event loop in which it is used has its connection.
 
     Reading files, encoding and decoding images and packing messages happen in threads, so that
     the loop stays free.
@@ -63,8 +65,8 @@ class AsyncClient(BaseClient):
         timeout: As in `Client`, from the moment that the call has its place among the calls in
             flight: how long it waits for that is up to the calls before it, not to the server.
         retries: As in `Client`.
-        max_in_flight: How many calls may be under way at once, which bounds the memory of a
-            caller that starts thousands of them; the others wait for a place.
+        max_in_flight: How many calls may be under way at once in a loop, which bounds the memory
+            of a caller that starts thousands of them; the others wait for a place.
         transport: As in `Client`.
 
     Raises:
@@ -84,7 +86,7 @@ class AsyncClient(BaseClient):
         if max_in_flight < 1:
             raise ValueError(f"max_in_flight {max_in_flight}: give 1 or more")
         self._max_in_flight = max_in_flight
-        self._places = asyncio.Semaphore(max_in_flight)
+        self._places = PerLoop(partial(asyncio.Semaphore, max_in_flight))
         self._transport = AsyncGrpcTransport(target_of(url)) if transport is None else transport
 
     async def stylize(
@@ -352,9 +354,9 @@ class AsyncClient(BaseClient):
         """What the server counted of each model, as `Client.statistics` gives it."""
         return await self._converse(_statistics.statistics(), timeout)
 
-    async def wait_ready(self, timeout: float | None = 60.0) -> None:
-        """Waits until the server serves `stylize`, as `Client.wait_ready` does."""
-        await self._lead(_stylize.ready(self.url), self._patient_policy(timeout))
+    async def wait_ready(self, timeout: float | None = 60.0, *, model: str = "stylize") -> None:
+        """Waits until the server serves a model, as `Client.wait_ready` does."""
+        await self._lead(_statistics.ready(model, self.url), self._patient_policy(timeout))
 
     async def health(self, wait: float = 0.0) -> list[str]:
         """Asks whether the server and its models are ready, as `Client.health` does."""
@@ -381,20 +383,21 @@ class AsyncClient(BaseClient):
 
     async def _lead(self, conversation: Conversation[T], policy: RetryPolicy) -> T:
         time_limit = asyncio.timeout(None)
-        try:
-            async with self._places, time_limit:
-                policy.start()
-                if (remaining := policy.remaining()) is not None:
-                    time_limit.reschedule(asyncio.get_running_loop().time() + remaining)
-                step = await asyncio.to_thread(next_call, conversation)
-                while not isinstance(step, Result):
-                    response = await self._response(step, policy)
-                    step = await asyncio.to_thread(next_call, conversation, response)
-                return step.value
-        except TimeoutError as error:
-            if time_limit.expired():
-                raise policy.exceeded() from error
-            raise
+        with self._named(policy):
+            try:
+                async with self._places.here(), time_limit:
+                    policy.start()
+                    if (remaining := policy.remaining()) is not None:
+                        time_limit.reschedule(asyncio.get_running_loop().time() + remaining)
+                    step = await asyncio.to_thread(next_call, conversation)
+                    while not isinstance(step, Result):
+                        response = await self._response(step, policy)
+                        step = await asyncio.to_thread(next_call, conversation, response)
+                    return step.value
+            except TimeoutError as error:
+                if time_limit.expired():
+                    raise policy.exceeded() from error
+                raise
 
     async def _response(self, call: Call[T], policy: RetryPolicy) -> T:
         while True:
@@ -408,8 +411,8 @@ class AsyncClient(BaseClient):
             await asyncio.sleep(pause)
 
     async def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
-        body = await asyncio.to_thread(call.request, policy.remaining())
-        request = Request(call.method, call.model, body)
+        body = await asyncio.to_thread(call.request, policy.remaining(), policy.request_id)
+        request = Request(call.method, call.model, body, policy.request_id)
         try:
             return await self._transport.send_async(request, policy.remaining())
         except StatusError as error:

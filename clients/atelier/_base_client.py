@@ -1,9 +1,11 @@
 """What both clients are, short of sending and waiting."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from atelier._calls import Call
-from atelier._errors import AtelierError, from_status
+from atelier._errors import AtelierError, InvalidRequest, from_status
 from atelier._retry_policy import RetryPolicy, UseClientDefault, checked_timeout
 from atelier._transport import StatusError
 
@@ -45,6 +47,16 @@ class BaseClient:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError(f"{self!r} is closed; make a new one")
+
+    @contextmanager
+    def _named(self, policy: RetryPolicy) -> Iterator[None]:
+        """Names the call in its error, unless that says that nothing was to be sent."""
+        try:
+            yield
+        except AtelierError as error:
+            if error.code is not None or not isinstance(error, InvalidRequest):
+                error.request_id = policy.request_id
+            raise
 
     def _error(self, error: StatusError, call: Call[Any], policy: RetryPolicy) -> AtelierError:
         return from_status(

@@ -44,9 +44,16 @@ class Call(ABC, Generic[Response]):
     def read(self, response: bytes) -> Response:
         """Reads the response; raises ServerFailed where it is none."""
 
-    def request(self, remaining: float | None) -> bytes:
-        """The bytes of the request, given the seconds that are left (None: no limit)."""
+    def request(self, remaining: float | None, request_id: str = "") -> bytes:
+        """The bytes of the request.
+
+        Args:
+            remaining: The seconds that are left, or None for no limit.
+            request_id: What the server's log is to call an inference.
+        """
         message = self.message()
+        if self.method == "ModelInfer":
+            message.id = request_id
         if remaining is not None and self.method == "ModelInfer":
             # Microseconds in the queue of the model that is asked. An ensemble keeps it from its
             # steps; they are freed when the deadline of the call cancels the request.

@@ -575,17 +575,18 @@ class Client(BaseClient):
         """What the server counted of each model, by the model's name."""
         return self._converse(_statistics.statistics(), timeout)
 
-    def wait_ready(self, timeout: float | None = 60.0) -> None:
-        """Waits until the server serves `stylize`.
+    def wait_ready(self, timeout: float | None = 60.0, *, model: str = "stylize") -> None:
+        """Waits until the server is there and serves a model.
 
         Args:
             timeout: Seconds to wait, or None for as long as it takes.
+            model: The model, such as "classify", "generate" or "vae_decoder".
 
         Raises:
             Unreachable: It did not serve it in time; the message says why.
             DeadlineExceeded: The server took the last question and did not answer it in time.
         """
-        self._lead(_stylize.ready(self.url), self._patient_policy(timeout))
+        self._lead(_statistics.ready(model, self.url), self._patient_policy(timeout))
 
     def health(self, wait: float = 0.0) -> list[str]:
         """Asks whether the server lives, is ready, and has every model ready.
@@ -622,10 +623,11 @@ class Client(BaseClient):
         return self._lead(conversation, self._retry_policy(timeout))
 
     def _lead(self, conversation: Conversation[T], policy: RetryPolicy) -> T:
-        step = next_call(conversation)
-        while not isinstance(step, Result):
-            step = next_call(conversation, self._response(step, policy))
-        return step.value
+        with self._named(policy):
+            step = next_call(conversation)
+            while not isinstance(step, Result):
+                step = next_call(conversation, self._response(step, policy))
+            return step.value
 
     def _response(self, call: Call[T], policy: RetryPolicy) -> T:
         while True:
@@ -638,7 +640,8 @@ class Client(BaseClient):
             time.sleep(pause)
 
     def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
-        request = Request(call.method, call.model, call.request(policy.remaining()))
+        body = call.request(policy.remaining(), policy.request_id)
+        request = Request(call.method, call.model, body, policy.request_id)
         try:
             return self._transport.send(request, policy.remaining())
         except StatusError as error:

@@ -28,6 +28,7 @@ class AtelierError(Exception):
         code: The gRPC status, or None where the client found the fault before it sent anything.
         details: The server's own message without gRPC's and Triton's wrapping; empty if none.
         model: The name of the model that was asked, or None.
+        request_id: What the server's log calls the call; empty where nothing was sent.
     """
 
     def __init__(
@@ -42,6 +43,11 @@ class AtelierError(Exception):
         self.code = code
         self.details = details
         self.model = model
+        self.request_id = ""
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} [request id: {self.request_id}]" if self.request_id else message
 
     @property
     def another_attempt_may_help(self) -> bool:
@@ -137,7 +143,7 @@ _ADVICE: dict[type[AtelierError], str] = {
 }
 _CLEAR_ALREADY = re.compile(f"Server is stopping|{_NO_VERSION}|the client was closed")
 
-_WRAPPING = re.compile(r"in ensemble '[^']*', ")
+_WRAPPING = re.compile(r"in ensemble '[^']*', |\[request id: [^]]*\] ?")
 
 
 def from_status(

@@ -6,6 +6,7 @@ Lossless WebP in its quickest setting needs about half the time of PNG level 1 a
 the bytes; PNG takes what WebP cannot hold.
 """
 
+import inspect
 import io
 import os
 import struct
@@ -152,7 +153,14 @@ def _read(
             f"{name} is a {type(source).__name__}; give a path, bytes, a binary file, "
             "a PIL image or a uint8 array"
         )
-    data = source.read()
+    data: Any = source.read()
+    if inspect.isawaitable(data):
+        if inspect.iscoroutine(data):
+            data.close()  # Else Python warns that nobody awaited it.
+        raise TypeError(
+            f"{name}: read() of {type(source).__name__} is a coroutine; await it first, and give "
+            "the bytes: await file.read()"
+        )
     if not isinstance(data, bytes):
         raise TypeError(f"{name}: the file is open as text; open it with mode 'rb'")
     return data

@@ -3,6 +3,7 @@
 import math
 import random
 import time
+import uuid
 from typing import Final
 
 import grpc
@@ -50,10 +51,14 @@ class RetryPolicy:
         retries: Attempts after the first, or None for as many as the time allows. While a server
             swaps a model for its next version, it takes the time that is left, unless this is 0.
         url: The server's address, for the error.
+
+    Attributes:
+        request_id: Names the call in the server's log and in its error.
     """
 
     def __init__(self, timeout: float | None, retries: int | None, url: str) -> None:
         self.timeout = checked_timeout(timeout)
+        self.request_id = uuid.uuid4().hex[:16]
         self._url = url
         self._retries = math.inf if retries is None else retries
         self._failed = 0

@@ -1,8 +1,8 @@
-"""What a server counted of its models."""
+"""What a server says of its models: whether they are ready, their steps, what it counted."""
 
 from dataclasses import dataclass
 
-from atelier._calls import AllStatistics, ModelConfig
+from atelier._calls import AllStatistics, ModelConfig, ModelReady
 from atelier._conversation import Conversation
 
 
@@ -42,3 +42,8 @@ def steps(model: str) -> Conversation[list[str]]:
     """Asks for the models that an ensemble is made of, in the order of its steps."""
     config = yield ModelConfig(model)
     return [step.model_name for step in config.ensemble_scheduling.step]
+
+
+def ready(model: str, url: str) -> Conversation[None]:
+    """Asks whether a model is ready, see `ModelReady`."""
+    yield ModelReady(model, url)

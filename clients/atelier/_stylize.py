@@ -2,7 +2,7 @@
 
 from PIL import Image
 
-from atelier._calls import InferBytes, ModelConfig, ModelReady, Parameters
+from atelier._calls import InferBytes, ModelConfig, Parameters
 from atelier._conversation import Conversation
 from atelier._errors import ServerFailed
 from atelier._images import LOSSLESS, ImageFormat, ImageSource, decoded_image, encoded_image
@@ -55,8 +55,3 @@ def styles() -> Conversation[list[str]]:
     if not names:
         raise ServerFailed(f"model {config.name!r} has no parameter 'styles'", model=config.name)
     return [name.strip() for name in names.split(",")]
-
-
-def ready(url: str) -> Conversation[None]:
-    """Asks whether `stylize` is ready, see `ModelReady`."""
-    yield ModelReady("stylize", url)

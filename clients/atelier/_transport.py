@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 import grpc
 
 from atelier._channel import options_for
+from atelier._per_loop import PerLoop
 
 _SERVICE: Final = "/inference.GRPCInferenceService/"
 
@@ -19,11 +21,18 @@ class Request:
         method: The method of `inference.GRPCInferenceService`.
         model: The model that is asked; "" where the request is to the server itself.
         body: The message, serialised.
+        id: Names the caller's call, which may take several requests, in logs and in errors.
     """
 
     method: str
     model: str
     body: bytes
+    id: str = ""
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The headers of the request."""
+        return (("x-request-id", self.id),) if self.id else ()
 
 
 class StatusError(Exception):
@@ -74,14 +83,18 @@ class GrpcTransport:
 
     def __init__(self, target: str) -> None:
         """Makes the channel to a gRPC target, see `target_of`."""
+        self._target = target
         self._channel = grpc.insecure_channel(target, options=options_for(target))
         self._closed = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._target,)
 
     def send(self, request: Request, timeout: float | None) -> bytes:
         """See `Transport`."""
         try:
             call = self._channel.unary_unary(_SERVICE + request.method)
-            response: bytes = call(request.body, timeout=timeout)
+            response: bytes = call(request.body, timeout=timeout, metadata=request.metadata)
         except grpc.RpcError as error:
             raise _status_error(error) from error
         except ValueError as error:
@@ -103,20 +116,19 @@ class AsyncGrpcTransport:
     def __init__(self, target: str) -> None:
         """Takes a gRPC target, see `target_of`."""
         self._target = target
-        # Made with the first request, since it binds itself to the loop that runs by then.
-        self._channel: Any = None
+        # Made with the first request of a loop, since a channel binds itself to the loop that runs.
+        self._channels: PerLoop[Any] = PerLoop(partial(_async_channel, target))
         self._closed = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._target,)
 
     async def send_async(self, request: Request, timeout: float | None) -> bytes:
         """See `AsyncTransport`."""
         self._check_open()
-        if self._channel is None:
-            self._channel = grpc.aio.insecure_channel(
-                self._target, options=options_for(self._target)
-            )
-        call = self._channel.unary_unary(_SERVICE + request.method)
+        call = self._channels.here().unary_unary(_SERVICE + request.method)
         try:
-            response: bytes = await call(request.body, timeout=timeout)
+            response: bytes = await call(request.body, timeout=timeout, metadata=request.metadata)
         except grpc.RpcError as error:
             raise _status_error(error) from error
         except grpc.aio.UsageError as error:
@@ -138,8 +150,13 @@ class AsyncGrpcTransport:
     async def close_async(self) -> None:
         """See `AsyncTransport`."""
         self._closed = True
-        if self._channel is not None:
-            await self._channel.close()
+        channel = self._channels.pop()
+        if channel is not None:
+            await channel.close()
+
+
+def _async_channel(target: str) -> Any:
+    return grpc.aio.insecure_channel(target, options=options_for(target))
 
 
 def _status_error(error: grpc.RpcError) -> StatusError:

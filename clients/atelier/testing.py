@@ -40,12 +40,14 @@ class InferRequest:
         version: The version that is asked for; "" means the newest.
         inputs: Arrays with their batch first; BYTES tensors as a list of their elements.
         parameters: The request's own parameters.
+        id: That of the client's call, which its errors name.
     """
 
     model: str
     version: str
     inputs: Mapping[str, Tensor]
     parameters: Mapping[str, str | bool | int | float]
+    id: str = ""
 
 
 Handler: TypeAlias = Callable[[InferRequest], Mapping[str, Tensor]]
@@ -121,6 +123,7 @@ class MockTransport:
                 for name, value in message.parameters.items()
                 if name != "timeout"  # The client's, for the queue.
             },
+            message.id,
         )
         self.requests.append(request)
         response = service_pb2.ModelInferResponse(

@@ -36,6 +36,8 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.requests: list[Any] = []
         self.seconds_left: list[float] = []
         self.configs: list[str] = []
+        # The headers `x-request-id`.
+        self.ids: list[str] = []
         self.script: list[
             tuple[grpc.StatusCode, str] | threading.Event | messages.ModelInferResponse | None
         ] = []
@@ -50,6 +52,7 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.live = True
         # Whether every model did load, each time that somebody asks; the last stays.
         self.whole = [True]
+        self.models = ["stylize", *STEPS]
         self.versions = ["1"]
         self.working = 0
         self.most_working = 0
@@ -84,6 +87,7 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.wait_for(lambda: self.working == 0)
 
     def ModelInfer(self, request, context):  # noqa: N802
+        self._note_id(context)
         if request.model_name == "classify" and not self.classes:
             unknown = "Request for unknown model: 'classify' is not found"
             context.abort(grpc.StatusCode.NOT_FOUND, unknown)
@@ -134,7 +138,11 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             unknown = f"Request for unknown model: {model!r} is not found"
             context.abort(grpc.StatusCode.NOT_FOUND, unknown)
 
+    def _note_id(self, context):
+        self.ids.append(dict(context.invocation_metadata())["x-request-id"])
+
     def ModelConfig(self, request, context):  # noqa: N802
+        self._note_id(context)
         self._check_autoencoder(request.name, request.version, context)
         self._check_generator(request.name, context)
         self.configs.append(request.name)
@@ -175,7 +183,7 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     def ModelReady(self, request, context):  # noqa: N802
         ready = self.ready.pop(0) if len(self.ready) > 1 else self.ready[0]
-        return messages.ModelReadyResponse(ready=ready and request.name in ("stylize", *STEPS))
+        return messages.ModelReadyResponse(ready=ready and request.name in self.models)
 
 
 def picture_file(encoding: str = "png", size: tuple[int, int] = (20, 16)) -> bytes:

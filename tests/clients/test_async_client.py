@@ -1,7 +1,9 @@
 """What the asynchronous client does beyond its twin."""
 
 import asyncio
+import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -142,6 +144,45 @@ def test_it_can_be_made_before_the_loop_runs(server):
             return await art.styles()
 
     assert asyncio.run(use()) == ["great_wave", "udnie"]
+
+
+def test_one_client_serves_one_loop_after_another(server, picture):
+    art = AsyncClient(server.url, max_in_flight=1)
+
+    async def use(last: bool = False) -> list[str]:
+        try:
+            # With waits for a place, of which each belongs to its loop too.
+            await asyncio.gather(*(art.stylize(picture("jpeg"), "udnie") for _ in range(3)))
+            return await art.styles()
+        finally:
+            if last:
+                await art.close()
+
+    for last in (False, False, True):
+        assert asyncio.run(use(last)) == ["great_wave", "udnie"]
+
+
+def test_loops_in_two_threads_share_a_client(server):
+    art = AsyncClient(server.url)
+
+    async def use(together: threading.Barrier) -> list[str]:
+        await art.styles()
+        together.wait(HANG_SECONDS)
+        return await art.styles()
+
+    together = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(asyncio.run, use(together)) for _ in range(2)]
+        assert [run.result() for run in runs] == [["great_wave", "udnie"]] * 2
+    asyncio.run(art.close())
+
+
+async def test_a_copy_in_another_process_connects_again(server, picture):
+    async with AsyncClient(server.url, max_in_flight=2, timeout=None) as art:
+        await art.styles()
+        async with pickle.loads(pickle.dumps(art)) as copy:
+            assert await copy.styles() == ["great_wave", "udnie"]
+            assert (copy.url, copy.timeout) == (server.url, None)
 
 
 def test_settings_out_of_range():

@@ -1,6 +1,7 @@
 """What both clients send and return, wait for and try again, against a scripted server."""
 
 import io
+import pickle
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ import grpc
 import numpy as np
 import pytest
 from PIL import Image
+from tritonclient.grpc import service_pb2 as messages
 
 from atelier import Client, DeadlineExceeded, InvalidRequest, Overloaded, ServerFailed, Unreachable
 from atelier._retry_policy import LONGEST_TIMEOUT
@@ -200,6 +202,32 @@ def test_what_may_pass_is_tried_again(server, ask, clock, jpeg, trouble):
     assert second > 0
 
 
+def test_all_that_a_call_sends_has_its_id(server, ask, clock, jpeg):
+    server.script = [QUEUE_FULL, QUEUE_FULL]
+    ask(server.url, "stylize", jpeg, "udnie")
+    ask(server.url, "stylize", jpeg, "udnie")
+    ask(server.url, "styles")
+    first, *others, second = [request.id for request in server.requests]
+    assert others == [first] * 2
+    assert server.ids[:4] == [*([first] * 3), second]
+    assert len({first, second, server.ids[4]}) == 3
+
+
+def test_an_error_names_its_call(server, ask, nobody, jpeg):
+    server.hold()
+    with pytest.raises(DeadlineExceeded, match=r"\[request id: [0-9a-f]{16}\]$"):
+        ask(server.url, "stylize", jpeg, "udnie", timeout=0.1)
+    server.script = [messages.ModelInferResponse()]
+    with pytest.raises(ServerFailed, match="without a whole 'stylized'") as caught:
+        ask(server.url, "stylize", jpeg, "udnie")
+    assert caught.value.request_id == server.requests[-1].id
+    with pytest.raises(Unreachable, match=r"cannot reach .*\[request id: "):
+        ask(nobody, "styles", client={"retries": 0})
+    with pytest.raises(InvalidRequest) as caught:
+        ask(server.url, "stylize", np.zeros((4, 4)), "udnie")
+    assert caught.value.request_id == ""
+
+
 def test_retries_end(server, ask, clock, jpeg):
     server.script = [QUEUE_FULL] * 9
     with pytest.raises(Overloaded):
@@ -295,6 +323,13 @@ def test_waiting_until_ready(server, ask, clock):
     assert len(clock.pauses) == 2
 
 
+def test_waiting_for_another_model(server, ask, clock):
+    server.models = ["stylize"]
+    clock.meanwhile = lambda: server.models.append("generate")
+    ask(server.url, "wait_ready", model="generate")
+    assert len(clock.pauses) == 1
+
+
 def test_waiting_in_vain(server, ask, long_pauses, nobody):
     server.ready = [False]
     with pytest.raises(Unreachable, match="model 'stylize' is not ready yet"):
@@ -371,6 +406,15 @@ def test_a_closed_client_says_so(server, jpeg):
     art.close()
     with pytest.raises(RuntimeError, match="is closed"):
         art.stylize(jpeg, "udnie")
+
+
+def test_a_copy_in_another_process_connects_again(server, jpeg):
+    with Client(server.url, timeout=60, retries=7) as art:
+        art.stylize(jpeg, "udnie")
+        with pickle.loads(pickle.dumps(art)) as copy:
+            art.close()
+            assert copy.stylize_encoded(jpeg, "udnie")
+            assert (copy.url, copy.timeout, copy.retries) == (server.url, 60, 7)
 
 
 def test_closing_ends_calls_under_way(server, jpeg):

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from PIL import Image
 
-from atelier import AtelierError, DeadlineExceeded, _extras
+from atelier import AtelierError, DeadlineExceeded, __version__, _extras
 from atelier._cli import root
 from atelier._cli.root import run
 
@@ -232,7 +232,7 @@ def test_help_lists_every_command_without_importing_heavy_things():
 
 def test_version(capsys):
     assert run(["--version"]) == 0
-    assert capsys.readouterr().out.startswith("atelier, version ")
+    assert capsys.readouterr().out == f"atelier, version {__version__}\n"
 
 
 def test_without_click():

@@ -54,7 +54,9 @@ def test_each_status_is_one_error_of_the_tree(server, ask, status):
     assert error.code is status
     assert error.details == "the reason"
     assert error.model == "stylize"
-    assert str(error).endswith(("the reason", "(the reason)"))
+    assert error.request_id == server.requests[-1].id
+    name = f" [request id: {error.request_id}]"
+    assert str(error).endswith((f"the reason{name}", f"(the reason){name}"))
     assert (server.url in str(error)) == (type(error) is not InvalidRequest)
 
 
@@ -116,3 +118,15 @@ def test_errors_survive_the_way_between_processes(kind):
     assert type(copy) is kind
     assert str(copy) == "the sentence"
     assert (copy.code, copy.details, copy.model) == (error.code, "why", "style")
+
+
+def test_an_error_names_its_call_once_also_after_a_way_between_processes(server, ask):
+    server.script = [(grpc.StatusCode.INTERNAL, "[request id: abc] no memory")]
+    with pytest.raises(ServerFailed) as caught:
+        ask(server.url, "stylize", b"\xff\xd8\xff", "udnie")
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert copy.details == "no memory"
+    assert len(copy.request_id) == 16
+    assert str(copy) == (
+        f"the server at {server.url} failed: no memory [request id: {copy.request_id}]"
+    )

@@ -285,7 +285,8 @@ def test_a_server_without_a_generator_says_so(server, ask, method):
         ask(server.url, method, *positional, **options)
     assert caught.value.code is grpc.StatusCode.NOT_FOUND
     assert caught.value.model == "generate"
-    assert str(caught.value) == "Request for unknown model: 'generate' is not found"
+    refusal = "Request for unknown model: 'generate' is not found"
+    assert str(caught.value) == f"{refusal} [request id: {caught.value.request_id}]"
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,18 @@ def test_a_file_opened_as_text(tmp_path):
         encoded_image(file)
 
 
+class Upload:
+    """A file as asyncio's web frameworks have it."""
+
+    async def read(self) -> bytes:
+        return b""
+
+
+def test_a_file_that_is_to_be_awaited():
+    with pytest.raises(TypeError, match=r"read\(\) of Upload is a coroutine; await it first"):
+        encoded_image(Upload())
+
+
 def test_a_decoded_image_is_wholly_in_memory(picture):
     data = bytearray(picture("png"))
     image = decoded_image(bytes(data))

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -25,6 +26,10 @@ def test_everything_public_is_there():
         if not (name.startswith("_") or isinstance(value, ModuleType))
     }
     assert visible == set(atelier.__all__)
+
+
+def test_the_version_is_that_of_the_installed_distribution():
+    assert atelier.__version__ == metadata.version("atelier-art")
 
 
 def test_types_are_public():

@@ -120,7 +120,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except AtelierError as error:
         code = next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
-        return _fail(str(error), code)
+        # A refusal speaks of what was typed; the server's log has nothing to add to it.
+        return _fail(error.args[0] if isinstance(error, InvalidRequest) else str(error), code)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("atelier"):
             raise

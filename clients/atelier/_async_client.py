@@ -40,6 +40,7 @@ from atelier._fill import MaskSource
 from atelier._images import EncodedImage, ImageFormat, ImageSource
 from atelier._per_loop import PerLoop
 from atelier._posterior import Posterior
+from atelier._request_log import logged
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
 from atelier._styles import Style
@@ -414,6 +415,7 @@ class AsyncClient(BaseClient):
         body = await asyncio.to_thread(call.request, policy.remaining(), policy.request_id)
         request = Request(call.method, call.model, body, policy.request_id)
         try:
-            return await self._transport.send_async(request, policy.remaining())
+            with logged(request):
+                return await self._transport.send_async(request, policy.remaining())
         except StatusError as error:
             raise self._error(error, call, policy) from error

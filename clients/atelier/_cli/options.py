@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from atelier._channel import target_of
+from atelier._cli.completion import complete_styles
 from atelier._cli.each_image import Destination
 from atelier._request_log import write_log
 from atelier._retry_policy import checked_timeout
@@ -77,6 +78,7 @@ style_option = click.option(
     multiple=True,
     metavar="NAME",
     callback=lambda _context, _parameter, names: ",".join(names),
+    shell_complete=complete_styles,
     help="A style's name, or a mix such as great_wave:0.7,udnie:0.3. Given twice or more: a mix of "
     "them.",
 )

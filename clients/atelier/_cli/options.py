@@ -54,7 +54,7 @@ def server_options(command: Command) -> Command:
         metavar="SECONDS",
         callback=checked_by(checked_timeout),
         show_default=True,
-        help="Time for the whole call.",
+        help="Time for each image or call, its retries included.",
     )
     log = click.option(
         "--log",

@@ -41,6 +41,7 @@ from atelier._fill import MaskSource
 from atelier._images import EncodedImage, ImageFormat, ImageSource
 from atelier._per_loop import PerLoop
 from atelier._posterior import Posterior
+from atelier._request_log import logged
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
 from atelier._styles import Style
@@ -433,6 +434,7 @@ class AsyncClient(BaseClient):
         )
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
-            return await self._transport.send_async(request, policy.remaining())
+            with logged(request):
+                return await self._transport.send_async(request, policy.remaining())
         except StatusError as error:
             raise self._error(error, call, policy) from error

@@ -32,6 +32,7 @@ from atelier._errors import AtelierError
 from atelier._fill import MaskSource
 from atelier._images import ImageFormat, ImageSource
 from atelier._posterior import Posterior
+from atelier._request_log import logged
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
 from atelier._styles import Style
@@ -649,6 +650,7 @@ class Client(BaseClient):
         body = call.request(policy.remaining(), policy.request_id)
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
-            return self._transport.send(request, policy.remaining())
+            with logged(request):
+                return self._transport.send(request, policy.remaining())
         except StatusError as error:
             raise self._error(error, call, policy) from error

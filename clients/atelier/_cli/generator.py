@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from atelier._cli.command import Command
+from atelier._cli.completion import complete_movements
 from atelier._cli.contact_sheet import grid
 from atelier._cli.image_files import (
     MOVING,
@@ -57,6 +58,7 @@ def _parse_seeds(context: click.Context, parameter: click.Parameter, text: str) 
 @click.option(
     "--movement",
     metavar="NAME",
+    shell_complete=complete_movements,
     help="One that `atelier movements` lists. Without it: every image has its own.",
 )
 @click.option(
@@ -107,7 +109,11 @@ def generate(
 
 @click.command(cls=Command)
 @click.option(
-    "--movement", required=True, metavar="NAME", help="One that `atelier movements` lists."
+    "--movement",
+    required=True,
+    metavar="NAME",
+    shell_complete=complete_movements,
+    help="One that `atelier movements` lists.",
 )
 @click.option(
     "--seeds",

@@ -1,5 +1,6 @@
 """Arguments and options that several commands have."""
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from atelier._channel import targets_of
+from atelier._cli.completion import complete_styles
 from atelier._cli.each_image import Destination
+from atelier._request_log import write_log
 from atelier._retry_policy import checked_timeout
 
 RETRIES = 3
@@ -33,7 +36,7 @@ def checked_by(check: Callable[[Any], object]) -> Callback:
 
 
 def server_options(command: Command) -> Command:
-    """Adds --url and --timeout."""
+    """Adds --url, --timeout and --log."""
     url = click.option(
         "--url",
         default="localhost:8001",
@@ -51,9 +54,22 @@ def server_options(command: Command) -> Command:
         metavar="SECONDS",
         callback=checked_by(checked_timeout),
         show_default=True,
-        help="Time for the whole call.",
+        help="Time for each image or call, its retries included.",
     )
-    return url(timeout(command))
+    log = click.option(
+        "--log",
+        type=click.Choice(["text", "json"]),
+        expose_value=False,
+        callback=_start_log,
+        help="Write a line for each request to standard error: the time, the model, the style, the "
+        "size, milliseconds, the result and the request's id.",
+    )
+    return url(timeout(log(command)))
+
+
+def _start_log(_context: click.Context, _parameter: click.Parameter, kind: Any) -> None:
+    if kind is not None:
+        write_log(kind, sys.stderr)
 
 
 style_option = click.option(
@@ -62,6 +78,7 @@ style_option = click.option(
     multiple=True,
     metavar="NAME",
     callback=lambda _context, _parameter, names: ",".join(names),
+    shell_complete=complete_styles,
     help="A style's name, or a mix such as great_wave:0.7,udnie:0.3. Given twice or more: a mix of "
     "them.",
 )

@@ -20,6 +20,7 @@ from atelier._cli.options import (
 )
 from atelier._cli.paths import STREAM
 from atelier._client import Client
+from atelier._exif import exif_of, with_exif
 from atelier._images import LOSSLESS, ImageFormat, served_format
 
 _FORMATS: dict[str, ImageFormat] = {
@@ -73,6 +74,12 @@ _SIGNATURE = 12
     type=click.IntRange(1, 100),
     help="For JPEG and WebP. Without it: the server's own.",
 )
+@click.option(
+    "--keep-exif",
+    is_flag=True,
+    help="Keep what the photograph's EXIF says of camera, time and place. Its orientation is "
+    "applied in any case, and its thumbnail left out.",
+)
 @server_options
 def stylize(
     images: Sequence[Path],
@@ -83,6 +90,7 @@ def stylize(
     destination: Destination,
     encoding: ImageFormat | None,
     quality: int | None,
+    keep_exif: bool,
     url: str,
     timeout: float,
 ) -> int:
@@ -101,8 +109,10 @@ def stylize(
     with Client(url, timeout=timeout, retries=RETRIES) as art:
         for photo, output in outputs:
             with each.attempt(photo):
+                data = _read(photo)
+                exif = exif_of(data, str(photo)) if keep_exif else None
                 painting = art.stylize_encoded(
-                    _read(photo),
+                    data,
                     style,
                     strength=strength,
                     keep_colors=keep_colors,
@@ -110,7 +120,7 @@ def stylize(
                     format=encoding,
                     quality=quality,
                 )
-                _write(output, painting)
+                _write(output, with_exif(painting, exif) if exif else painting)
     return each.exit_code
 
 

@@ -26,10 +26,17 @@ def plan(slo, seconds, arrivals="poisson", seed=0):
     return TrialPlan(objectives(slo), seconds, 1.0, arrivals, seed)
 
 
-def search(slo, seconds, arrivals="poisson", seed=0, make_server=lambda: OneWorker(SERVICE)):
+def search(
+    slo,
+    seconds,
+    arrivals="poisson",
+    seed=0,
+    make_server=lambda: OneWorker(SERVICE),
+    make_clients=OneProcess,
+):
     async def searched():
         workload = one_sample()
-        clients = OneProcess(sender(make_server(), workload, url="mock:1", timeout=30))
+        clients = make_clients(sender(make_server(), workload, url="mock:1", timeout=30))
         return await find_capacity(clients, workload, plan(slo, seconds, arrivals, seed))
 
     return run_simulated(searched())
@@ -164,6 +171,27 @@ def test_a_server_that_dies_ends_the_search():
     assert found.stopped.endswith("/s the server answered nothing")
     assert not found.interrupted
     assert 1 < len(found.trials) < 5
+
+
+class SendsLate(OneProcess):
+    """A client that sends 50 ms after it was to."""
+
+    def open_drive(self, planned, enough=lambda: False):
+        drive = super().open_drive(planned, enough)
+
+        def late(record):
+            return lambda outcome: record(
+                outcome._replace(sent=outcome.sent + 0.05, done=outcome.done + 0.05)
+            )
+
+        return lambda start, record: drive(start, late(record))
+
+
+def test_nothing_is_said_of_the_server_where_the_client_was_the_bottleneck():
+    found = search("p90<45ms", 20, make_clients=SendsLate)
+    assert "the client, not the server, was the bottleneck" in found.stopped
+    assert (found.holds, found.fails, found.queue_grows) == (None, None, None)
+    assert [trial.verdict for trial in found.trials] == ["undecided"]
 
 
 def test_ctrl_c_ends_the_search_and_keeps_what_was_found(interrupt):

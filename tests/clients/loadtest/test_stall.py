@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from atelier._loadtest.measure import Driven, Window, closed_drive, measure, ope
 from atelier._loadtest.profile import moments, steady
 from atelier._loadtest.recording import Recording
 from atelier._loadtest.sender import sender
-from atelier._loadtest.summary import run_summary
+from atelier._loadtest.summary import Sent, client_was_the_bottleneck, run_summary
+from atelier._loadtest.terminal import sentences
 from fakes.one_worker import OneWorker, one_sample
 from fakes.simulated_time import run_simulated
 
@@ -115,6 +117,15 @@ def test_what_a_client_that_waits_sends_late_counts_as_latency(planned):
     assert late["service"]["p99"]["seconds"] == pytest.approx(SERVICE, rel=2e-3)
     assert late["lateness"]["longest"] == pytest.approx(0.985, abs=0.01)
     assert late["client_was_the_bottleneck"]
+    assert "The client, not the server, was the bottleneck: it sent" in " ".join(sentences(late))
+    assert "Give it more --processes" in " ".join(sentences(late))
+
+
+def test_a_closed_loop_is_at_its_end_where_its_processes_have_a_core_each():
+    busy = Sent(0, 10.0, interrupted=False, processor=9.5, elapsed=10.0)
+    assert client_was_the_bottleneck(Recording(10), busy)
+    assert not client_was_the_bottleneck(Recording(10), replace(busy, processes=2))
+    assert not client_was_the_bottleneck(Recording(10), replace(busy, processor=5.0))
 
 
 def test_a_server_that_dies_makes_its_percentiles_fail(planned):

@@ -16,6 +16,15 @@ RED, BLUE = (200, 30, 30), (30, 30, 200)
 EXIF_ORIENTATION = 0x0112
 
 
+@pytest.fixture(autouse=True)
+def plain_pillow(monkeypatch):
+    """Pillow as it comes: scikit-image's reader registers HEIC where `pillow-heif` is installed."""
+    Image.init()
+    monkeypatch.setattr(Image, "ID", [each for each in Image.ID if each != "HEIF"])
+    extensions = {suffix: kind for suffix, kind in Image.EXTENSION.items() if kind != "HEIF"}
+    monkeypatch.setattr(Image, "EXTENSION", extensions)
+
+
 @pytest.fixture
 def heic() -> bytes:
     """A red image with a blue stripe on its right, stored as a camera on its side does."""

@@ -25,8 +25,8 @@ def triton():
             if self.path == "/v2/models/stats":
                 stats = [{"name": name, "version": "1"} for name in ("painter", "network")]
                 return self.answer(200, {"model_stats": stats})
-            ensemble = "/painter/" in self.path
-            return self.answer(200, {"platform": "ensemble" if ensemble else "onnxruntime_onnx"})
+            steps = {"ensemble_scheduling": {"step": [{"model_name": "network"}]}}
+            return self.answer(200, steps if "/painter/" in self.path else {})
 
         def do_POST(self):
             assert self.headers["closed"] == "secret"

@@ -13,7 +13,7 @@ export ORT_DISABLE_TELEMETRY := 1
 
 # Two workers on any number of cores, so that tests run the same way everywhere. A worker gets whole
 # files, so that a file's fixtures (servers, trained networks) are made once.
-PYTEST := $(BIN)/python -m pytest -W error --numprocesses 3 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -W error --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # The files whose tests start Triton, or train or export a network; all others are fast.
 SLOW := $(addprefix tests/, \
 	test_other_languages.py \
@@ -62,7 +62,7 @@ serve: $(SERVED)  ## Starts the server on localhost:8001
 	$(BIN)/atelier serve
 
 test: $(DEVELOPED)  ## Runs all tests, warnings as errors
-	$(PYTEST)
+	SLOW_TESTS="$(SLOW)" $(PYTEST)
 
 test-fast: $(DEVELOPED)  ## Runs the tests that need no server and train nothing, in less than a minute
 	$(PYTEST) $(addprefix --ignore=,$(SLOW))

@@ -75,3 +75,9 @@ def add_classifier() -> Callable[[Path], None]:
         onnx.save(onnx.parser.parse_model(NETWORK), classifier / "1" / "model.onnx")
 
     return add
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has the slow files come first, so that none of them runs alone at the end."""
+    slow = os.environ.get("SLOW_TESTS", "").split()
+    items.sort(key=lambda item: item.location[0] not in slow)

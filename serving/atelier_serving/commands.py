@@ -63,7 +63,7 @@ def _wait(server: "TritonServer") -> None:
     "--http-port",
     type=click.IntRange(0, 65535),
     default=8000,
-    help="Port for HTTP, with --http; 0: any free.",
+    help="Port for HTTP, which it opens as --http does; 0: any free.",
 )
 @click.option(
     "--metrics-port",
@@ -112,8 +112,7 @@ def serve(
     from atelier_serving.server import TritonServer
 
     port_source = click.get_current_context().get_parameter_source("http_port")
-    if not http and port_source is not ParameterSource.DEFAULT:
-        raise click.UsageError("HTTP is closed, and --http-port opens it only together with --http")
+    http = http or port_source is not ParameterSource.DEFAULT
 
     def log(line: str) -> None:
         # The server serves on when nobody reads its log any more.

@@ -118,6 +118,7 @@ def test_no_caller_notices_a_server_that_drains_dies_or_hangs(repository, pictur
 
         def start(port: int = 0) -> TritonServer:
             server = TritonServer(repository, grpc_port=port, options=[COMPLETE])
+            stack.callback(server.wait)  # after the next
             stack.callback(server.kill)
             return server.start()
 

@@ -113,9 +113,9 @@ def send(gated, encoded):
 def test_work_that_may_wait_comes_after_all_others(gated, waiting, send):
     bulk = [send(f"bulk-{i}", BULK) for i in range(6)]
     # One is with the network already, and two wait for it.
-    until(lambda: waiting(gated.server) == 5)
+    until(lambda: waiting(gated.server) >= 5)
     people = [send(f"person-{i}") for i in range(3)]
-    until(lambda: waiting(gated.server) == 8)
+    until(lambda: waiting(gated.server) >= 8)
     gated.open()
     for answer in bulk + people:
         answer.result()

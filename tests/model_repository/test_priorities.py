@@ -111,13 +111,13 @@ def send(gated, encoded):
 
 
 def test_work_that_may_wait_comes_after_all_others(gated, waiting, send):
-    bulk = [send(f"bulk-{i}", BULK) for i in range(6)]
-    # One is with the network already, and two wait for it.
-    until(lambda: waiting(gated.server) >= 5)
+    bulk = [send(f"bulk-{i}", BULK) for i in range(12)]
+    until(lambda: waiting(gated.server) >= 11)
     people = [send(f"person-{i}") for i in range(3)]
-    until(lambda: waiting(gated.server) >= 8)
+    until(lambda: waiting(gated.server) >= 14)
     gated.open()
     for answer in bulk + people:
         answer.result()
+    # Three are in work, and the next of each instance may have been chosen already.
     kinds = [name.partition("-")[0] for name in gated.order()]
-    assert kinds == ["bulk"] * 3 + ["person"] * 3 + ["bulk"] * 3
+    assert "person" not in kinds[9:]

@@ -12,7 +12,7 @@ import click
 from atelier_export.commands.export_family import export_all, export_command
 from atelier_export.commands.lazy import LazyCommand
 from atelier_export.commands.model_card import model_card_command
-from atelier_export.commands.options import settings_command
+from atelier_export.commands.options import HELP_OPTION, settings_command
 from atelier_export.families import FAMILIES, Family
 
 
@@ -23,7 +23,7 @@ def _group(
     *others: click.Command,
 ) -> click.Group:
     """The group `atelier NAME`; `make` returns a family's command."""
-    group = click.Group(name, help=help)
+    group = click.Group(name, help=help, context_settings=HELP_OPTION)
     for family in FAMILIES.values():
         command = LazyCommand(family.name, family.purpose, partial(make, family))
         group.add_command(command)

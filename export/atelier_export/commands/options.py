@@ -14,6 +14,9 @@ import click
 from atelier_export.publishing.errors import PublishError
 from atelier_export.settings import Setting, setting_of
 
+HELP_OPTION: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+"""Part of the context settings of every command."""
+
 
 def settings_command(name: str, function: Callable[..., object]) -> click.Command:
     """A command that fills a function's dataclasses from its options and calls the function.
@@ -54,7 +57,7 @@ def settings_command(name: str, function: Callable[..., object]) -> click.Comman
         callback=run,
         params=parameters,
         help=inspect.cleandoc(function.__doc__ or "").partition("\nArgs:")[0],
-        context_settings={"show_default": True, "max_content_width": 100},
+        context_settings={"show_default": True, "max_content_width": 100, **HELP_OPTION},
     )
 
 

@@ -48,6 +48,9 @@ SLOW := $(addprefix tests/, \
 	serving/test_serve_command.py \
 	serving/test_server.py)
 
+# They come first, so that none of them runs alone at the end.
+export SLOW_TESTS := $(SLOW)
+
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test test-fast lint format export bench clean
@@ -62,7 +65,7 @@ serve: $(SERVED)  ## Starts the server on localhost:8001
 	$(BIN)/atelier serve
 
 test: $(DEVELOPED)  ## Runs all tests, warnings as errors
-	SLOW_TESTS="$(SLOW)" $(PYTEST)
+	$(PYTEST)
 
 test-fast: $(DEVELOPED)  ## Runs the tests that need no server and train nothing, in less than a minute
 	$(PYTEST) $(addprefix --ignore=,$(SLOW))

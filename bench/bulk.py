@@ -189,7 +189,7 @@ from atelier._bulk.bulk import Bulk, inputs_for
 from atelier.bulk import Stylize
 from atelier.testing import MockTransport
 source, out = sys.argv[1:]
-config = 'name: "stylize" ensemble_scheduling { step { model_name: "style" model_version: -1 } }'
+config = 'name: "stylize" parameters { key: "calls" value { string_value: "style" } }'
 transport = MockTransport(lambda request: {"stylized": request.inputs["image"]}, [config])
 transport.requests = type("Forgetful", (), {"append": lambda self, request: None})()
 art = AsyncClient(transport=transport, max_in_flight=256)

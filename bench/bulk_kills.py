@@ -7,6 +7,7 @@ counts say how many images were computed more than once: those that were in flig
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import signal
@@ -31,7 +32,7 @@ class Server:
 
     def _started(self, port: str) -> bool:
         command = [sys.executable, "-m", "atelier", "serve", "--model-repository", REPOSITORY]
-        ports = ["--grpc-port", port, "--http-port", "0", "--metrics-port", "0"]
+        ports = ["--grpc-port", port, "--metrics-port", "0"]
         self.process = subprocess.Popen(
             [*command, *ports], stdout=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -46,13 +47,30 @@ class Server:
     def computed(self) -> int:
         """How many images were painted, for whomever."""
         with Client(self.url) as art:
-            return art.statistics()["encode"].requests
+            return art.statistics()["style"].requests
+
+    def computed_at_rest(self) -> int:
+        """The same, once nothing more is under way."""
+        before, now = -1, self.computed()
+        while now > before:
+            time.sleep(0.5)
+            before, now = now, self.computed()
+        return now
 
     def kill(self) -> str:
-        """Kills it and what it started; returns its port."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        """Kills the launcher and Triton, which would finish its requests; returns the port."""
+        port = self.url.rpartition(":")[2]
+        self.process.kill()
+        for file in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                command = file.read_bytes().split(b"\0")
+                if (
+                    command[0].endswith(b"tritonserver")
+                    and f"--grpc-port={port}".encode() in command
+                ):
+                    os.kill(int(file.parent.name), signal.SIGKILL)
         self.process.wait()
-        return self.url.rpartition(":")[2]
+        return port
 
 
 def results(out: Path) -> list[Path]:
@@ -106,7 +124,10 @@ def main() -> None:
             print(f"killed the run at {len(results(out))} outputs, all whole")
         run = start()
         written(0.6, run)
-        before = server.computed()
+        # So that all that is finished is counted, and hardly any more comes before the kill.
+        run.send_signal(signal.SIGSTOP)
+        before = server.computed_at_rest()
+        run.send_signal(signal.SIGCONT)
         port = server.kill()
         print(f"killed the server at {len(results(out))} outputs, {before} computed")
         server = Server(port)

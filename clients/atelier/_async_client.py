@@ -353,7 +353,7 @@ class AsyncClient(BaseClient):
         return await self._converse(_stylize.styles(), timeout)
 
     async def steps(self, model: str, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
-        """The models that an ensemble is made of, as `Client.steps` gives them."""
+        """The models that a model calls, as `Client.steps` gives them."""
         return await self._converse(_statistics.steps(model), timeout)
 
     async def statistics(

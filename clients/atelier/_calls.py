@@ -51,7 +51,7 @@ class Call(ABC, Generic[Response]):
             remaining: The seconds that are left, or None for no limit.
             request_id: What the server's log is to call an inference.
             priority: Its level in the queues of the models, of which the lower comes first; 0 is
-                their default. An ensemble hands it on to its steps.
+                their default.
         """
         message = self.message()
         if self.method == "ModelInfer":
@@ -59,8 +59,7 @@ class Call(ABC, Generic[Response]):
             if priority:
                 message.parameters["priority"].uint64_param = priority
         if remaining is not None and self.method == "ModelInfer":
-            # Microseconds in the queue of the model that is asked. An ensemble keeps it from its
-            # steps; they are freed when the deadline of the call cancels the request.
+            # Microseconds in the queue of the model that is asked, where that has a queue policy.
             message.parameters["timeout"].int64_param = max(1, round(remaining * 1e6))
         return bytes(message.SerializeToString())
 

@@ -571,7 +571,7 @@ class Client(BaseClient):
         return self._converse(_stylize.styles(), timeout)
 
     def steps(self, model: str, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> list[str]:
-        """The models that an ensemble such as `stylize` is made of, in the order of its steps."""
+        """The models that a model such as `stylize` calls: of an ensemble, its steps in order."""
         return self._converse(_statistics.steps(model), timeout)
 
     def statistics(self, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> dict[str, ModelStatistics]:

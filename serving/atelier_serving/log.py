@@ -9,6 +9,8 @@ NOISE = (
     'CUDA driver version is insufficient for CUDA runtime version"',
     # Without a GPU the launcher asks for no pinned memory.
     'no pinned memory pool, falling back to non-pinned system memory"',
+    # A Unix socket has no such delay. (Triton's HTTP server writes in colours.)
+    "NODELAY NOT SUPPORTED\x1b[39m :: \x1b[35m(errno: Operation not supported)\x1b[39m",
 )
 
 LAST_LINES = 10

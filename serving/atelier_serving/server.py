@@ -8,7 +8,6 @@ Triton unloads its models; the supervisor removes what is left.
 
 import contextlib
 import dataclasses
-import http.client
 import os
 import secrets
 import shutil
@@ -37,7 +36,6 @@ from atelier_serving.ports import check_free, free_port, resolve
 from atelier_serving.process import SupervisedProcess
 from atelier_serving.reload import Reload, Reloader
 from atelier_supervisor.exit_status import describe_end
-from atelier_supervisor.local_http import connection_to
 from atelier_supervisor.model_control import FAILURES, ModelControl
 
 ATTEMPTS = 5
@@ -267,16 +265,12 @@ class TritonServer:
 
     def _is_ready(self) -> bool:
         """Asks over HTTP; gRPC is open before it, the metrics a moment later."""
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            connection = connection_to(self._http_address, timeout=5)
-            try:
-                connection.request("GET", "/v2/health/ready")
-                if connection.getresponse().status == http.client.OK:
-                    host, port = self.metrics_url.split(":")
-                    socket.create_connection((host, int(port)), timeout=5).close()
-                    return True
-            finally:
-                connection.close()
+        if not ModelControl(self._http_address, self._key).is_ready():
+            return False
+        host, port = self.metrics_url.split(":")
+        with contextlib.suppress(OSError):
+            socket.create_connection((host, int(port)), timeout=5).close()
+            return True
         return False
 
     def reload(self) -> Reload:
@@ -284,7 +278,7 @@ class TritonServer:
 
         New models and new versions are loaded, models that are gone are unloaded; all requests are
         answered throughout. Everything is tried out first, by a second server that takes as much
-        memory as this one for that time: if it does not start, or if a step of an ensemble has
+        memory as this one for that time: if it does not start, or if a model that others call has
         other inputs or outputs than before, nothing is changed. Models change one after the other,
         so that for a moment a new version of one works with the version before of another. Where
         nothing is new, nothing is done.
@@ -313,8 +307,8 @@ class TritonServer:
         if self._process and self._process.poll() is not None:
             return
         self._end_requested.set()
-        # A reload ends first, with the model that it loads: its ensembles are opened by that, also
-        # if they were drained already.
+        # A reload ends first, with the model that it loads: what calls it is opened by that, also
+        # if it was drained already.
         if self._process and not self._reloading:
             self._process.terminate()
 

@@ -54,7 +54,7 @@ class Phase(enum.Enum):
     SERVING = enum.auto()
     """It takes requests, until it is told to end."""
     DRAINING = enum.auto()
-    """Ensembles finish what they have accepted, until none is left or the time is up."""
+    """Models that call others finish what they have accepted, or the time is up."""
     ENDING = enum.auto()
     """Triton was told to end, finishes what its models have accepted, and exits."""
 

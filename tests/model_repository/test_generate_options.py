@@ -17,7 +17,7 @@ from generate_options import (
 from latents_settings import Settings, read_settings
 from movement_names import MovementError, find_movement
 from own_latents import LatentError, check_latents
-from request_options import DEFAULT_QUALITY as DEFAULT_OF_DECODE
+from request_options import DEFAULT_QUALITY as DEFAULT_OF_STYLIZE
 from request_options import MAX_SIDE
 
 ROOT = Path(__file__).parents[2]
@@ -177,7 +177,7 @@ def test_unusable_settings(name, values):
 
 def test_the_models_have_the_same_formats_and_read_names_and_numbers_alike():
     assert set(FORMATS) == set(MAX_SIDE)
-    assert DEFAULT_QUALITY == DEFAULT_OF_DECODE
+    assert DEFAULT_QUALITY == DEFAULT_OF_STYLIZE
     # Each model has its own copy, for it reads no other's files.
     copy = ROOT / "export/atelier_export/generator/latents/client_text.py"
     original = ROOT / "model_repository/stylize/1/client_text.py"

@@ -235,7 +235,10 @@ def test_unusable_configurations_fail_the_load_and_say_why(tmp_path):
     with pytest.raises(StartError), TritonServer(tmp_path, log=log.append):
         pass
     words = "\n".join(log)
-    assert "'max_pixels' in config.pbtxt must be a whole number above 0, not '4 million'" in words
+    assert (
+        "'max_pixels' in config.pbtxt must be a whole number from 1 to 2147483647, not '4 million'"
+        in words
+    )
     assert "'webp_quality' in config.pbtxt must be a whole number from 1 to 100, not '101'" in words
     assert "'' in parameter 'styles' is no style name" in words
     assert "config.pbtxt has no parameter 'calls': set it to the name of the network" in words

@@ -74,9 +74,10 @@ def test_a_crash_is_told_and_served_on(serve, waiters, processes, infer):
 
 
 def test_options_after_two_dashes_reach_triton(serve, waiters):
-    command = serve("--model-repository", waiters, "--", "--no-such-option")
+    command = serve("--model-repository", waiters, "--", "--no-such-option", http=False)
     assert command.end() == 1
     assert "unrecognized option '--no-such-option'" in command.log
+    assert len(command.log.splitlines()) == 2
 
 
 def test_own_options_are_not_to_be_passed_on(serve, waiters):

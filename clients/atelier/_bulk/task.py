@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from PIL import Image
 
 from atelier._bulk.many import pixels_of
-from atelier._calls import ModelConfig, ModelVersions
+from atelier._calls import ModelVersions
 from atelier._conversation import Conversation
 from atelier._images import EncodedImage, ImageFormat, encoded_image, served_format
+from atelier._statistics import steps
 
 if TYPE_CHECKING:
     from atelier._async_client import AsyncClient
@@ -90,12 +91,10 @@ def content_digest(data: bytes) -> bytes:
 
 
 def newest_versions(models: tuple[str, ...]) -> Conversation[dict[str, str]]:
-    """Asks for the newest version of each model; for an ensemble, of its steps."""
+    """Asks for the newest version of each model and of those that it calls."""
     versions = {}
     for model in models:
-        config = yield ModelConfig(model)
-        steps = [step.model_name for step in config.ensemble_scheduling.step]
-        for step in steps or [model]:
-            found = yield ModelVersions(step)
-            versions[step] = max(found, key=int, default="")
+        for each in (model, *(yield from steps(model))):
+            found = yield ModelVersions(each)
+            versions[each] = max(found, key=int, default="")
     return versions

@@ -19,8 +19,8 @@ def split(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         For each model the number of requests, the seconds that one took on average in its queue
-        and in each part of the computation, and how many batches of each size there were. An
-        ensemble's own entry has no parts: those are its steps'.
+        and in each part of the computation, and how many batches of each size there were. A model
+        that calls others has their time in its own computation too.
     """
     found = {}
     for model, now in after.items():

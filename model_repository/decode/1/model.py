@@ -9,6 +9,7 @@ import triton_python_backend_utils as pb_utils
 from image_container import ImageError
 from image_decoder import Limits, decode
 from shared_memory import SharedMemoryError, check_room
+from whole_numbers import ABOVE_0, read_whole_numbers
 
 
 class TritonPythonModel:
@@ -16,17 +17,11 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the limits from the configuration; a missing or unusable one fails the load."""
-        parameters = json.loads(args["model_config"])["parameters"]
-        limits = {}
-        for name in (field.name for field in fields(Limits)):
-            text = parameters.get(name, {}).get("string_value", "")
-            if not text.isascii() or not text.isdecimal() or int(text) == 0:
-                raise pb_utils.TritonModelException(
-                    f"parameter '{name}' in config.pbtxt must be a whole number above 0, "
-                    f"not '{text}'"
-                )
-            limits[name] = int(text)
-        self._limits = Limits(**limits)
+        allowed = {field.name: ABOVE_0 for field in fields(Limits)}
+        try:
+            self._limits = Limits(**read_whole_numbers(args["model_config"], allowed))
+        except ValueError as error:
+            raise pb_utils.TritonModelException(str(error)) from error
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers each request by itself: one that fails leaves the others alone."""

@@ -14,6 +14,10 @@ must fit into 512 KiB, which methods 0 and 1 take no care of: noise of 18 millio
 (libwebp's error 6), and so does a photograph of 36 million. Method 2 writes both."""
 
 
+QUALITIES = range(1, 101)
+"""Of JPEG and WebP."""
+
+
 class EncodeError(ValueError):
     """The picture cannot be encoded as asked; the message says why."""
 

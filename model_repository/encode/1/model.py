@@ -1,14 +1,14 @@
 """Triton's side of `encode`: requests in, responses out."""
 
-import json
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
-from image_encoder import Defaults, EncodeError, encode
+from image_encoder import QUALITIES, Defaults, EncodeError, encode
+from whole_numbers import ABOVE_0, read_whole_numbers
 
-_RANGES = {"jpeg_quality": (1, 100), "webp_quality": (1, 100), "max_pixels": (1, 2**31 - 1)}
 _INPUTS = ("pixels", "format", "quality")
 
 
@@ -17,16 +17,11 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the defaults from the configuration; a missing or unusable one fails the load."""
-        parameters = json.loads(args["model_config"])["parameters"]
-        settings = {}
-        for name, (low, high) in _RANGES.items():
-            text = parameters.get(name, {}).get("string_value", "")
-            if not (text.isascii() and text.isdecimal() and low <= int(text) <= high):
-                raise pb_utils.TritonModelException(
-                    f"parameter '{name}' in config.pbtxt must be a whole number from {low} to "
-                    f"{high}, not '{text}'"
-                )
-            settings[name] = int(text)
+        allowed = {field.name: QUALITIES for field in fields(Defaults)} | {"max_pixels": ABOVE_0}
+        try:
+            settings = read_whole_numbers(args["model_config"], allowed)
+        except ValueError as error:
+            raise pb_utils.TritonModelException(str(error)) from error
         self._max_pixels = settings.pop("max_pixels")
         self._defaults = Defaults(**settings)
 

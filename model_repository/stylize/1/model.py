@@ -14,16 +14,16 @@ import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 from image_container import ImageError
 from image_decoder import Limits, Photograph, decode
-from image_encoder import Defaults, EncodeError, encode
+from image_encoder import QUALITIES, Defaults, EncodeError, encode
 from photograph import resized, with_colours_of
 from request_options import Options, OptionsError, check_sides, read_options
 from shared_memory import SharedMemoryError, check_room
 from strength import StrengthError
 from style_mix import StyleError, parse_mix
 from style_names import parse_names
+from whole_numbers import ABOVE_0, read_whole_numbers
 
 _REFUSALS = (EncodeError, ImageError, OptionsError, SharedMemoryError, StrengthError, StyleError)
-_QUALITIES = range(1, 101)
 
 
 class _CancelledError(Exception):
@@ -35,16 +35,15 @@ class TritonPythonModel:
 
     def initialize(self, args: dict[str, str]) -> None:
         """Reads the configuration; a missing or unusable parameter fails the load."""
-        parameters = json.loads(args["model_config"])["parameters"]
-        texts = {name: value["string_value"] for name, value in parameters.items()}
-        most = range(1, 2**31)
-        self._limits = Limits(
-            **{field.name: _number(texts, field.name, most) for field in fields(Limits)}
-        )
-        self._defaults = Defaults(
-            **{field.name: _number(texts, field.name, _QUALITIES) for field in fields(Defaults)}
-        )
+        config = args["model_config"]
+        texts = {
+            name: value["string_value"] for name, value in json.loads(config)["parameters"].items()
+        }
+        limits = {field.name: ABOVE_0 for field in fields(Limits)}
+        qualities = {field.name: QUALITIES for field in fields(Defaults)}
         try:
+            self._limits = Limits(**read_whole_numbers(config, limits))
+            self._defaults = Defaults(**read_whole_numbers(config, qualities))
             self._styles = parse_names(texts.get("styles", ""))
         except ValueError as error:
             raise pb_utils.TritonModelException(str(error)) from error
@@ -91,7 +90,6 @@ class TritonPythonModel:
         check_room(len(image) + both, both)
         _check_awaited(request)
         painting = self._painted(request, photograph.pixels, weights)
-        _check_awaited(request)
         picture = _finished(painting, photograph, options)
         file = encode(picture, format_name, options.quality, self._defaults, photograph.profile)
         return np.frombuffer(file, np.uint8)[np.newaxis]
@@ -143,16 +141,6 @@ def _check_awaited(request: Any) -> None:
 def _item(request: Any, name: str) -> bytes:
     value: bytes = pb_utils.get_input_tensor_by_name(request, name).as_numpy().item()
     return value
-
-
-def _number(texts: dict[str, str], name: str, allowed: range) -> int:
-    text = texts.get(name, "")
-    if not (text.isascii() and text.isdecimal() and int(text) in allowed):
-        raise pb_utils.TritonModelException(
-            f"parameter '{name}' in config.pbtxt must be a whole number from {allowed[0]} to "
-            f"{allowed[-1]}, not '{text}'"
-        )
-    return int(text)
 
 
 def _failure(message: str, code: int) -> Any:

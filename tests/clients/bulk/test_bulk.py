@@ -17,7 +17,7 @@ from atelier._bulk.run import OutputError
 from atelier._bulk.tasks import Stylize
 from atelier.testing import MockTransport, StatusError
 
-CONFIG = 'name: "stylize" ensemble_scheduling { step { model_name: "style" model_version: -1 } }'
+CONFIG = 'name: "stylize" parameters { key: "calls" value { string_value: "style" } }'
 UDNIE = Stylize("udnie")
 
 
@@ -26,7 +26,7 @@ class Server(MockTransport):
 
     def __init__(self):
         super().__init__(self.answer, [CONFIG])
-        self.versions = ["1"]
+        self.versions = {"stylize": ["1"], "style": ["1"]}
         self.meanwhile = lambda: None
 
     def answer(self, request):
@@ -36,7 +36,7 @@ class Server(MockTransport):
     def _response(self, request):
         response = super()._response(request)
         if request.method == "ModelMetadata":
-            response.versions[:] = self.versions
+            response.versions[:] = self.versions[request.model]
         return response
 
     def computed(self):
@@ -105,8 +105,9 @@ async def test_options_and_versions_are_part_of_the_work(run, server, photos):
     await run(photos)
     assert (await run(photos, Stylize("udnie", strength=0.5))).computed == 6
     assert (await run(photos, Stylize("udnie", strength=0.5))).computed == 0
-    server.versions = ["1", "2"]
-    assert (await run(photos, Stylize("udnie", strength=0.5))).computed == 6
+    for model in ("style", "stylize"):
+        server.versions[model] = ["1", "2"]
+        assert (await run(photos, Stylize("udnie", strength=0.5))).computed == 6
     assert (await run(photos, Stylize("udnie", strength=0.5), force=True)).computed == 6
 
 

@@ -30,8 +30,8 @@ def server(report: Report) -> Section:
         (
             element(
                 "p", "What a request took on average in each model, by the server's statistics of "
-                "the whole run, warm-up and requests of others included. A pipeline stands beside "
-                "its steps: its own entry has their computation, without their queues.",
+                "the whole run, warm-up and requests of others included. A model that calls others "
+                "stands beside them: its own computation has theirs in it.",
             ),
             legend([("bar", f"part-{part}", part) for part in _PARTS]),
             in_both_widths(lambda width: _split(models, width)),

@@ -1,0 +1,1 @@
+../../decode/1/whole_numbers.py

@@ -65,13 +65,13 @@ def quantise(graph: bytes, ranges: Mapping[str, ConvRange]) -> bytes:
         ranges: By the names of the convolutions' weights.
 
     Raises:
-        ValueError: The graph has no such convolution, or it has a bias.
+        ValueError: The graph has no such convolution.
     """
     model = onnx.load_from_string(graph)
     convs = {node.input[1]: node for node in model.graph.node if node.op_type == "Conv"}
     for weight, measured in ranges.items():
-        if weight not in convs or len(convs[weight].input) > 2:
-            raise ValueError(f"the graph has no convolution without a bias of weight {weight}")
+        if weight not in convs:
+            raise ValueError(f"the graph has no convolution of weight {weight}")
         _quantise(model, convs[weight], measured)
     check_readable(model)
     onnx.checker.check_model(model, full_check=True)
@@ -81,10 +81,16 @@ def quantise(graph: bytes, ranges: Mapping[str, ConvRange]) -> bytes:
 
 def _quantise(model: ModelProto, conv: NodeProto, measured: ConvRange) -> None:
     weight = conv.input[1]
-    conv.input[1] = _quantise_weight(model, conv, weight)
+    conv.input[1], weight_scales = _quantise_weight(model, conv, weight)
+
+    # The bias, in units of the products that it is added to
+    scale = _scale(model, f"{weight}/input", measured.input)
+    if len(conv.input) > 2:
+        conv.input[2] = _quantise_bias(
+            model, conv, conv.input[2], _step(measured.input) * weight_scales
+        )
 
     # The input, quantised before it is moved
-    scale = _scale(model, f"{weight}/input", measured.input)
     first = _first_move(model, conv)
     quantised = f"{weight}/input/uint8"
     _insert(model, first, "QuantizeLinear", [first.input[0], *scale], quantised)
@@ -104,8 +110,10 @@ def _quantise(model: ModelProto, conv: NodeProto, measured: ConvRange) -> None:
     _insert(model, conv, "QuantizeLinear", [conv.output[0], *scale], result, after=True)
 
 
-def _quantise_weight(model: ModelProto, conv: NodeProto, weight: str) -> str:
-    """Replaces a weight by an int8 one, symmetric per output channel; returns the new name."""
+def _quantise_weight(
+    model: ModelProto, conv: NodeProto, weight: str
+) -> tuple[str, NDArray[np.float32]]:
+    """Replaces a weight by an int8 one, symmetric per output channel; its new name, the scales."""
     (stored,) = (each for each in model.graph.initializer if each.name == weight)
     values = numpy_helper.to_array(stored)  # (O, I, K, K)
     scales = np.abs(values).max(axis=(1, 2, 3)) / np.float32(127)
@@ -118,14 +126,35 @@ def _quantise_weight(model: ModelProto, conv: NodeProto, weight: str) -> str:
         _constant(model, f"{weight}/zero_point", np.zeros(len(scales), np.int8)),
     ]
     _insert(model, conv, "DequantizeLinear", inputs, f"{weight}/float32", axis=0)
-    return f"{weight}/float32"
+    return f"{weight}/float32", scales
+
+
+def _quantise_bias(
+    model: ModelProto, conv: NodeProto, bias: str, scales: NDArray[np.float32]
+) -> str:
+    """Replaces a bias by an int32 one; returns the new name."""
+    (stored,) = (each for each in model.graph.initializer if each.name == bias)
+    rounded = np.rint(numpy_helper.to_array(stored) / scales).astype(np.int32)
+    stored.CopyFrom(numpy_helper.from_array(rounded, f"{bias}/int32"))
+    inputs = [
+        stored.name,
+        _constant(model, f"{bias}/scale", scales),
+        _constant(model, f"{bias}/zero_point", np.zeros(len(scales), np.int32)),
+    ]
+    _insert(model, conv, "DequantizeLinear", inputs, f"{bias}/float32", axis=0)
+    return f"{bias}/float32"
+
+
+def _step(measured: tuple[float, float]) -> np.float32:
+    """The scale of a range that is widened to hold 0, in 255 steps."""
+    least, largest = min(*measured, 0.0), max(*measured, 0.0)
+    return np.float32((largest - least) / 255 or 1)
 
 
 def _scale(model: ModelProto, name: str, measured: tuple[float, float]) -> list[str]:
     """Adds the scale and the zero point that map a range, and 0, to uint8; returns the names."""
-    least, largest = min(*measured, 0.0), max(*measured, 0.0)
-    scale = np.float32((largest - least) / 255 or 1)
-    zero_point = np.uint8(np.clip(round(-least / float(scale)), 0, 255))
+    scale = _step(measured)
+    zero_point = np.uint8(np.clip(round(-min(*measured, 0.0) / float(scale)), 0, 255))
     return [
         _constant(model, f"{name}/scale", np.array(scale)),
         _constant(model, f"{name}/zero_point", np.array(zero_point)),

@@ -1,7 +1,7 @@
 """From a checkpoint to the model repository: graphs, parity with PyTorch, manifests."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -77,7 +77,7 @@ def publish(
                 content = quantise(content, model.quantised.ranges)
                 report(f"comparing 8 bits with PyTorch ({len(content) / 1e6:.1f} MB of graph)")
                 int8[model.name] = measure_differences(model.graph, content)
-                _check_mean(int8[model.name], model.quantised.mean_difference)
+                _check_mean(int8[model.name], model.quantised.mean_differences)
                 files[model.name][INT8_MODEL] = content
 
         # Publish, with every model's checksums in every manifest
@@ -138,8 +138,9 @@ def _manifest(
     return Manifest(provenance, measured)
 
 
-def _check_mean(differences: dict[str, Difference], largest: float) -> None:
+def _check_mean(differences: dict[str, Difference], allowed: Mapping[str, float]) -> None:
     for name, difference in differences.items():
+        largest = allowed[name]
         # Written so that nan is refused too.
         if not difference.mean <= largest:
             raise QualityError(

@@ -60,12 +60,12 @@ class Quantised:
 
     Attributes:
         ranges: Of the convolutions in 8 bits, see `onnx_graph.quantisation`.
-        mean_difference: Largest mean difference of an output from PyTorch's over the batches of the
-            parity, in the output's own units.
+        mean_differences: By output, the largest mean difference from PyTorch's over the batches of
+            the parity, in the output's own units.
     """
 
     ranges: Mapping[str, ConvRange]
-    mean_difference: float
+    mean_differences: Mapping[str, float]
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,14 @@ from atelier_export.losses.perceptual import PerceptualLoss, load_perceptual_los
 from atelier_export.losses.vgg import VGG_SETTING
 from atelier_export.onnx_graph.export import export_graph
 from atelier_export.onnx_graph.quantisation import measure_ranges, quantise
+from atelier_export.publishing.calibration import Calibration, calibration_file
 from atelier_export.publishing.manifest import sha256
 from atelier_export.reports.contact_sheet import Column, contact_sheet
 from atelier_export.settings import Settings, setting
 from atelier_export.style.checkpoint import load_style_checkpoint
 from atelier_export.style.evaluation import EvaluationSettings
 from atelier_export.style.held_out import HeldOut, held_out_images
-from atelier_export.style.int8 import GATED, Int8Calibration, Int8Quality, calibration_file
+from atelier_export.style.int8 import GATED, StyleQuality
 from atelier_export.style.measure_stability import measure_stability
 from atelier_export.style.perceptual_distances import measure_distances, summarise_distances
 from atelier_export.style.published import StyleGraph
@@ -99,7 +100,7 @@ def calibrate(data: CalibrationData) -> str:
         StyleGraph(each, checkpoint.styles) for each in (graph, quantise(graph, ranges))
     )
     mean, largest = _differences(float32, int8, photographs)
-    quality = Int8Quality(
+    quality = StyleQuality(
         _measures(float32, loss, photographs, settings),
         _measures(int8, loss, photographs, settings),
         round(mean, 3),
@@ -108,7 +109,7 @@ def calibrate(data: CalibrationData) -> str:
     )
     path = calibration_file(data.checkpoint)
     sheet(float32, int8, photographs).save(path.with_suffix(".jpg"), quality=90)
-    Int8Calibration(sha256(data.checkpoint.read_bytes()), ranges, quality).save(path)
+    Calibration(sha256(data.checkpoint.read_bytes()), {"style": ranges}, quality).save(path)
     quality.check()
     return int8_table(quality)
 

@@ -87,7 +87,21 @@ def test_the_same_ranges_give_the_same_bytes(graph, ranges):
     assert quantise(graph, first) != quantise(graph, {"first": other})
 
 
-@pytest.mark.parametrize("weight", ["second", "third"])
-def test_a_range_of_no_such_convolution_is_refused(graph, ranges, weight):
-    with pytest.raises(ValueError, match=f"no convolution without a bias of weight {weight}"):
-        quantise(graph, {weight: ranges["second"]})
+def test_a_bias_is_an_integer_of_the_unit_of_the_products(graph, batches, ranges):
+    quantised = quantise(graph, {"second": ranges["second"]})
+    one, other = run(graph, batches[0]), run(quantised, batches[0])
+    assert 0 < np.abs(one - other).mean() < 0.02 * np.abs(one).max()
+    model = onnx.load_from_string(quantised)
+    stored = {each.name: onnx.numpy_helper.to_array(each) for each in model.graph.initializer}
+    (bias,) = (
+        onnx.numpy_helper.to_array(each)
+        for each in onnx.load_from_string(graph).graph.initializer
+        if each.name == "bias"
+    )
+    assert stored["bias/int32"].dtype == np.int32
+    assert stored["bias/int32"] * stored["bias/scale"] == pytest.approx(bias, abs=1e-3)
+
+
+def test_a_range_of_no_such_convolution_is_refused(graph, ranges):
+    with pytest.raises(ValueError, match="no convolution of weight third"):
+        quantise(graph, {"third": ranges["second"]})

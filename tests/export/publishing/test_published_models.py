@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from atelier_export.families import FAMILIES
+from atelier_export.onnx_graph.quantisation import quantise
 from atelier_export.publishing.manifest import fingerprints
+from atelier_export.publishing.publish import INT8_MODEL, MODEL
+from atelier_export.publishing.repository import versions
 
 ROOT = Path(__file__).parents[3]
 REPOSITORY = ROOT / "model_repository"
@@ -16,6 +19,15 @@ REPOSITORY = ROOT / "model_repository"
 def test_the_configurations_are_those_of_the_families(family):
     for model in family.module.served_models(ROOT / family.checkpoint):
         assert (REPOSITORY / model.name / "config.pbtxt").read_text() == model.config
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+def test_the_8_bit_files_are_those_of_the_calibrations(family):
+    for model in family.module.served_models(ROOT / family.checkpoint):
+        for version in versions(REPOSITORY / model.name) if model.graph else ():
+            folder = REPOSITORY / model.name / str(version)
+            expected = quantise((folder / MODEL).read_bytes(), model.quantised.ranges)
+            assert (folder / INT8_MODEL).read_bytes() == expected
 
 
 def test_manifests_name_the_files_that_are_there():

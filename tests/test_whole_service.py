@@ -21,7 +21,6 @@ from tritonclient.grpc import InferenceServerClient, InferInput, service_pb2, se
 
 from atelier import Client
 from atelier_export.onnx_graph.export import export_graph
-from atelier_export.onnx_graph.quantisation import quantise
 from atelier_export.publishing.calibration import calibration_of
 from atelier_export.publishing.publish import INT8_MODEL, MODEL
 from atelier_export.style.checkpoint import StyleCheckpoint, load_style_checkpoint

@@ -6,7 +6,7 @@ fuses to QLinearConv (Krishnamoorthi 2018, arXiv:1806.08342). Where an operator 
 such as padding, it moves 8 bits instead of 32.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,19 @@ def measure_ranges(
     }
 
 
+def without(ranges: Mapping[str, ConvRange], weights: Collection[str]) -> dict[str, ConvRange]:
+    """The ranges but those of some convolutions, which then stay in float32.
+
+    Raises:
+        ValueError: There is no such convolution.
+    """
+    if unknown := set(weights) - set(ranges):
+        raise ValueError(
+            f"there is no weight {', '.join(sorted(unknown))}; there are {', '.join(ranges)}"
+        )
+    return {weight: each for weight, each in ranges.items() if weight not in weights}
+
+
 def quantise(graph: bytes, ranges: Mapping[str, ConvRange]) -> bytes:
     """A graph with the convolutions that have a range in 8 bits; all else stays float32.
 
@@ -65,13 +78,15 @@ def quantise(graph: bytes, ranges: Mapping[str, ConvRange]) -> bytes:
         ranges: By the names of the convolutions' weights.
 
     Raises:
-        ValueError: The graph has no such convolution.
+        ValueError: The graph has no such convolution, or its result is an output of the graph.
     """
     model = onnx.load_from_string(graph)
     convs = {node.input[1]: node for node in model.graph.node if node.op_type == "Conv"}
     for weight, measured in ranges.items():
         if weight not in convs:
             raise ValueError(f"the graph has no convolution of weight {weight}")
+        if convs[weight].output[0] in {output.name for output in model.graph.output}:
+            raise ValueError(f"the result of weight {weight} is the graph's: it stays in float32")
         _quantise(model, convs[weight], measured)
     check_readable(model)
     onnx.checker.check_model(model, full_check=True)
@@ -113,36 +128,49 @@ def _quantise(model: ModelProto, conv: NodeProto, measured: ConvRange) -> None:
 def _quantise_weight(
     model: ModelProto, conv: NodeProto, weight: str
 ) -> tuple[str, NDArray[np.float32]]:
-    """Replaces a weight by an int8 one, symmetric per output channel; its new name, the scales."""
-    (stored,) = (each for each in model.graph.initializer if each.name == weight)
-    values = numpy_helper.to_array(stored)  # (O, I, K, K)
+    """Adds a weight in int8, symmetric per output channel; returns its name and its scales."""
+    values = _initial_value(model, weight)  # (O, I, K, K)
     scales = np.abs(values).max(axis=(1, 2, 3)) / np.float32(127)
     scales[scales == 0] = 1
     rounded = np.rint(values / scales[:, None, None, None]).astype(np.int8)
-    stored.CopyFrom(numpy_helper.from_array(rounded, f"{weight}/int8"))
-    inputs = [
-        stored.name,
-        _constant(model, f"{weight}/scale", scales),
-        _constant(model, f"{weight}/zero_point", np.zeros(len(scales), np.int8)),
-    ]
-    _insert(model, conv, "DequantizeLinear", inputs, f"{weight}/float32", axis=0)
-    return f"{weight}/float32", scales
+    return _dequantised(model, conv, weight, rounded, scales), scales
 
 
 def _quantise_bias(
     model: ModelProto, conv: NodeProto, bias: str, scales: NDArray[np.float32]
 ) -> str:
-    """Replaces a bias by an int32 one; returns the new name."""
-    (stored,) = (each for each in model.graph.initializer if each.name == bias)
-    rounded = np.rint(numpy_helper.to_array(stored) / scales).astype(np.int32)
-    stored.CopyFrom(numpy_helper.from_array(rounded, f"{bias}/int32"))
+    """Adds a bias in int32; returns its name."""
+    rounded = np.rint(_initial_value(model, bias) / scales).astype(np.int32)
+    return _dequantised(model, conv, bias, rounded, scales)
+
+
+def _initial_value(model: ModelProto, name: str) -> NDArray[np.float32]:
+    (stored,) = (each for each in model.graph.initializer if each.name == name)
+    values: NDArray[np.float32] = numpy_helper.to_array(stored)
+    return values
+
+
+def _dequantised(
+    model: ModelProto,
+    conv: NodeProto,
+    name: str,
+    rounded: NDArray[Any],
+    scales: NDArray[np.float32],
+) -> str:
+    """Stores integers, in the place of values without another use; returns the result's name."""
+    integers = numpy_helper.from_array(rounded, f"{name}/{rounded.dtype}")
+    if len(_users(model, name)) == 1:
+        (stored,) = (each for each in model.graph.initializer if each.name == name)
+        stored.CopyFrom(integers)
+    else:
+        model.graph.initializer.append(integers)
     inputs = [
-        stored.name,
-        _constant(model, f"{bias}/scale", scales),
-        _constant(model, f"{bias}/zero_point", np.zeros(len(scales), np.int32)),
+        integers.name,
+        _constant(model, f"{name}/scale", scales),
+        _constant(model, f"{name}/zero_point", np.zeros(len(scales), rounded.dtype)),
     ]
-    _insert(model, conv, "DequantizeLinear", inputs, f"{bias}/float32", axis=0)
-    return f"{bias}/float32"
+    _insert(model, conv, "DequantizeLinear", inputs, f"{name}/float32", axis=0)
+    return f"{name}/float32"
 
 
 def _step(measured: tuple[float, float]) -> np.float32:

@@ -19,7 +19,7 @@ from atelier_export.data.splits import split
 from atelier_export.losses.perceptual import PerceptualLoss, load_perceptual_loss
 from atelier_export.losses.vgg import VGG_SETTING
 from atelier_export.onnx_graph.export import export_graph
-from atelier_export.onnx_graph.quantisation import measure_ranges, quantise
+from atelier_export.onnx_graph.quantisation import measure_ranges, quantise, without
 from atelier_export.publishing.calibration import Calibration, calibration_file
 from atelier_export.publishing.manifest import sha256
 from atelier_export.reports.contact_sheet import Column, contact_sheet
@@ -52,7 +52,7 @@ class CalibrationData(Settings):
         paintings: Folder with a painting for every style, named like it.
         vgg: Weights of the loss network, see `VGG19.load`.
         checkpoint: The network; the calibration is written beside it.
-        float32: Weights of the convolutions that stay in float32, beside those with a bias.
+        float32: Weights of the convolutions that stay in float32, beside the last one.
         count: Photographs that the ranges are measured on.
     """
 
@@ -86,11 +86,8 @@ def calibrate(data: CalibrationData) -> str:
     ranges = measure_ranges(
         graph, _batches(data.images, settings.every, data.count, len(checkpoint.styles))
     )
-    unknown = set(data.float32) - set(ranges)
-    if unknown:
-        raise ValueError(f"there is no weight {', '.join(unknown)}; there are {', '.join(ranges)}")
-    *inner, _ = ranges  # the head has a bias, and its output is the image
-    ranges = {weight: ranges[weight] for weight in inner if weight not in data.float32}
+    *_, head = ranges  # it has a bias, and its output is the image
+    ranges = without(ranges, {*data.float32, head})
 
     # Quality
     photographs = held_out_images(data.images, settings.every, settings.side)

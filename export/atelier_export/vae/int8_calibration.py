@@ -1,16 +1,20 @@
 """Calibration of the autoencoder's 8-bit files: ranges, and the quality that they give."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from atelier_export.data.paintings import read_paintings
 from atelier_export.onnx_graph.cost import milliseconds
 from atelier_export.onnx_graph.export import export_graph
-from atelier_export.onnx_graph.quantisation import measure_ranges, quantise
+from atelier_export.onnx_graph.quantisation import measure_ranges, quantise, without
 from atelier_export.publishing.calibration import Calibration, calibration_file
 from atelier_export.publishing.manifest import sha256
+from atelier_export.publishing.served_model import ConvRange
 from atelier_export.settings import Settings, setting
 from atelier_export.vae.checkpoint import load_vae_checkpoint
 from atelier_export.vae.image_quality import quality_figures
@@ -65,8 +69,8 @@ def calibrate(data: CalibrationData) -> str:
     samples = np.random.default_rng(SEED).standard_normal(latents.shape, np.float32)
     latents = np.concatenate([latents, samples[: round(SAMPLES * len(samples))]])
     ranges = {
-        "vae_encoder": measure_ranges(encoder, ({"image": each[None]} for each in chosen)),
-        "vae_decoder": measure_ranges(decoder, ({"latent": each[None]} for each in latents)),
+        "vae_encoder": _inner_ranges(encoder, ({"image": each[None]} for each in chosen)),
+        "vae_decoder": _inner_ranges(decoder, ({"latent": each[None]} for each in latents)),
     }
 
     # Quality
@@ -94,3 +98,15 @@ def calibrate(data: CalibrationData) -> str:
     )
     quality.check()
     return int8_table(quality)
+
+
+def _inner_ranges(
+    graph: bytes, batches: Iterable[Mapping[str, NDArray[Any]]]
+) -> dict[str, ConvRange]:
+    """All ranges but those of the first and the last convolution.
+
+    These stay in float32: they are at the image and at the latent, whose steps would be too coarse.
+    """
+    ranges = measure_ranges(graph, batches)
+    first, *_, last = ranges
+    return without(ranges, {first, last})

@@ -136,7 +136,8 @@ def test_a_calibration_is_written_beside_the_checkpoint_and_exported(
     model, _ = served_models(checkpoint)
     assert 'default_model_filename: "model.int8.onnx"' in model.config
     assert set(model.quantised.ranges) <= {
-        f"network.{name}" for name, _ in load_classifier_checkpoint(checkpoint).network.named_parameters()
+        f"network.{name}"
+        for name, _ in load_classifier_checkpoint(checkpoint).network.named_parameters()
     }
     assert model.provenance["int8"]["paintings"] > 0
 

@@ -56,7 +56,9 @@ def checkpoint(tmp_path_factory):
     *inner, _ = ranges
     inner.remove(STEM)
     Calibration(
-        sha256(file.read_bytes()), {"style": {weight: ranges[weight] for weight in inner}}, quality()
+        sha256(file.read_bytes()),
+        {"style": {weight: ranges[weight] for weight in inner}},
+        quality(),
     ).save(calibration_file(file))
     return file
 

@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from atelier._access import Tls
 from atelier._async_client import AsyncClient
 from atelier._bulk.many import BulkResult
 from atelier._classify import Classification, Label
@@ -44,6 +45,7 @@ __all__ = [
     "Posterior",
     "ServerFailed",
     "Style",
+    "Tls",
     "Unreachable",
 ]
 

@@ -30,6 +30,9 @@ class _Repository(click.types.StringParamType):
         return [each for each in re.split(r":(?!//|\d+/)", rv) if each]
 
 
+_FILE = click.Path(exists=True, dir_okay=False, readable=True)
+
+
 def _wait(server: "TritonServer") -> None:
     """Waits in short turns until the server has ended, and so misses no signal.
 
@@ -72,6 +75,19 @@ def _wait(server: "TritonServer") -> None:
     help="Port for Prometheus metrics; 0: any free.",
 )
 @click.option(
+    "--tls-certificate",
+    metavar="FILE",
+    type=_FILE,
+    help="The server's certificate in PEM: gRPC is encrypted then.",
+)
+@click.option("--tls-key", metavar="FILE", type=_FILE, help="The key of the certificate, in PEM.")
+@click.option(
+    "--tls-client-ca",
+    metavar="FILE",
+    type=_FILE,
+    help="Let in only clients with a certificate of these authorities (mutual TLS).",
+)
+@click.option(
     "--exit-timeout",
     metavar="SECONDS",
     type=click.IntRange(0),
@@ -89,6 +105,9 @@ def serve(
     http: bool,
     http_port: int,
     metrics_port: int,
+    tls_certificate: str | None,
+    tls_key: str | None,
+    tls_client_ca: str | None,
     exit_timeout: int,
     verbose: bool,
     options: tuple[str, ...],
@@ -110,7 +129,15 @@ def serve(
     from atelier_serving import exposure
     from atelier_serving.errors import TritonError
     from atelier_serving.server import TritonServer
+    from atelier_serving.tls import ServerTls
 
+    if (tls_certificate is None) != (tls_key is None):
+        raise click.UsageError("--tls-certificate and --tls-key belong together: give both")
+    if tls_client_ca is not None and tls_certificate is None:
+        raise click.UsageError("--tls-client-ca needs --tls-certificate and --tls-key")
+    tls = None
+    if tls_certificate is not None and tls_key is not None:
+        tls = ServerTls(tls_certificate, tls_key, tls_client_ca)
     port_source = click.get_current_context().get_parameter_source("http_port")
     http = http or port_source is not ParameterSource.DEFAULT
 
@@ -126,6 +153,7 @@ def serve(
             grpc_port=grpc_port,
             http_port=http_port if http else None,
             metrics_port=metrics_port,
+            tls=tls,
             exit_timeout=exit_timeout,
             verbose=verbose,
             options=options,
@@ -170,7 +198,9 @@ def serve(
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
     log(f"atelier serve has the process id {os.getpid()}")
-    for warning in exposure.warnings(host, http):
+    for warning in exposure.warnings(
+        host, http, encrypted=tls is not None, asks=tls_client_ca is not None
+    ):
         log(f"warning: {warning}")
     ready = False
     try:

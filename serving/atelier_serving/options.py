@@ -8,6 +8,7 @@ from pathlib import Path
 from atelier_serving.backend_options import environment_of
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.installation import Installation
+from atelier_serving.tls import ServerTls
 
 HTTP_SOCKET = "http.socket"
 """The socket for HTTP in the server's directory, which only this user can enter."""
@@ -36,6 +37,11 @@ OWN_OPTIONS = (
     "exit-timeout-secs",
     "grpc-address",
     "grpc-port",
+    "grpc-root-cert",
+    "grpc-server-cert",
+    "grpc-server-key",
+    "grpc-use-ssl",
+    "grpc-use-ssl-mutual",
     "http-address",
     "http-port",
     "metrics-address",
@@ -58,6 +64,7 @@ class Settings:
             the supervisor alone, on a socket in the server's private directory: one request over
             HTTP can end Triton 2.51 (CVE-2025-23310).
         metrics_port: Port of the metrics, in the format of Prometheus.
+        tls: What gRPC is encrypted with; with None it is not.
         exit_timeout: Seconds that accepted requests may take to finish once the server stops.
         start_timeout: Seconds that loading all models may take.
         verbose: Whether Triton tells what it does; otherwise it tells warnings and errors.
@@ -70,6 +77,7 @@ class Settings:
     grpc_port: int = 0
     http_port: int | None = None
     metrics_port: int = 0
+    tls: ServerTls | None = None
     exit_timeout: int = 30
     start_timeout: float = 600.0
     verbose: bool = False
@@ -154,6 +162,8 @@ def command_line(
         "exit-timeout-secs": settings.exit_timeout,
         "log-info": str(settings.verbose).lower(),
     }
+    if settings.tls:
+        options |= settings.tls.options()
     if not has_gpu():
         # Without a GPU these would only fill the log with warnings.
         options |= {"allow-gpu-metrics": "false", "pinned-memory-pool-byte-size": 0}

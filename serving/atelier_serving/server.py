@@ -35,6 +35,7 @@ from atelier_serving.plain_paths import make_directory
 from atelier_serving.ports import check_free, free_port, resolve
 from atelier_serving.process import SupervisedProcess
 from atelier_serving.reload import Reload, Reloader
+from atelier_serving.tls import ServerTls
 from atelier_supervisor.exit_status import describe_end
 from atelier_supervisor.model_control import FAILURES, ModelControl
 
@@ -66,6 +67,7 @@ class TritonServer:
         grpc_port: int = 0,
         http_port: int | None = None,
         metrics_port: int = 0,
+        tls: ServerTls | None = None,
         exit_timeout: int = 30,
         start_timeout: float = 600.0,
         verbose: bool = False,
@@ -80,6 +82,7 @@ class TritonServer:
             grpc_port: Port for gRPC; 0 is any free one, here and below.
             http_port: Port for HTTP; None keeps HTTP closed.
             metrics_port: Port for the metrics.
+            tls: What gRPC is encrypted with.
             exit_timeout: Seconds that accepted requests may take to finish once it stops.
             start_timeout: Seconds that loading all models may take.
             verbose: Whether Triton tells what it does, beside warnings and errors.
@@ -97,6 +100,7 @@ class TritonServer:
             grpc_port=grpc_port,
             http_port=http_port,
             metrics_port=metrics_port,
+            tls=tls,
             exit_timeout=exit_timeout,
             start_timeout=start_timeout,
             verbose=verbose,
@@ -130,6 +134,8 @@ class TritonServer:
         installation = find_installation()
         triton_options.check(installation.binary, self.settings.options)
         repositories.check(self.settings.repositories)
+        if self.settings.tls:
+            self.settings.tls.check()
         self._address = resolve(self.settings.host)
         contents = repositories.contents(self.settings.repositories)
         wanted = (self.settings.grpc_port, self.settings.http_port, self.settings.metrics_port)

@@ -21,6 +21,7 @@ SLOW := $(addprefix tests/, \
 	clients/test_codec.py \
 	clients/test_real_autoencoder.py \
 	clients/test_real_server.py \
+	deploy/test_serve_triton.py \
 	export/classifier/test_family.py \
 	export/generator/test_family.py \
 	export/style/test_compare_style_networks.py \
@@ -54,10 +55,10 @@ export SLOW_TESTS := $(SLOW)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint format export bench clean
+.PHONY: help demo serve test test-fast lint format export bench clean deploy-check deploy-check-recipes
 
 help:  ## Lists the commands
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(SERVED)  ## Starts a server and repaints photographs in every style into out/demo
 	$(BIN)/atelier demo
@@ -87,6 +88,12 @@ export: $(DEVELOPED)  ## Publishes every family's checkpoint to model_repository
 
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py
+
+deploy-check: deploy-check-recipes  ## Checks the recipes in deploy/, as far as that goes without a container engine or a cluster
+
+deploy-check-recipes: $(DEVELOPED)
+	$(BIN)/pip install --quiet --editable '.[deploy-check]'
+	DEPLOY_CHECK=1 $(PYTEST) tests/deploy
 
 clean:  ## Removes .venv, out and dist
 	rm -rf $(VENV) out dist

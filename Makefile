@@ -21,6 +21,7 @@ SLOW := $(addprefix tests/, \
 	clients/test_codec.py \
 	clients/test_real_autoencoder.py \
 	clients/test_real_server.py \
+	deploy/test_prometheus.py \
 	export/classifier/test_family.py \
 	export/generator/test_family.py \
 	export/style/test_compare_style_networks.py \
@@ -31,6 +32,7 @@ SLOW := $(addprefix tests/, \
 	model_repository/test_drain.py \
 	model_repository/test_generate.py \
 	model_repository/test_malformed.py \
+	model_repository/test_metrics.py \
 	model_repository/test_priorities.py \
 	model_repository/test_shared_memory.py \
 	model_repository/test_stylize.py \
@@ -53,7 +55,7 @@ export SLOW_TESTS := $(SLOW)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint format export bench clean
+.PHONY: help demo serve test test-fast lint format export bench clean deploy-check deploy-check-observe
 
 help:  ## Lists the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -86,6 +88,12 @@ export: $(DEVELOPED)  ## Publishes every family's checkpoint to model_repository
 
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py
+
+deploy-check: deploy-check-observe  ## Checks all of deploy/ that can be checked without a cluster
+
+deploy-check-observe: $(DEVELOPED)
+	@command -v promtool prometheus >/dev/null || { echo "Needs Prometheus: apt-get install prometheus"; exit 1; }
+	$(BIN)/python -m pytest -W error tests/deploy/test_prometheus.py
 
 clean:  ## Removes .venv, out and dist
 	rm -rf $(VENV) out dist

@@ -21,6 +21,7 @@ SLOW := $(addprefix tests/, \
 	clients/test_codec.py \
 	clients/test_real_autoencoder.py \
 	clients/test_real_server.py \
+	deploy/test_prometheus.py \
 	deploy/test_serve_triton.py \
 	export/classifier/test_family.py \
 	export/generator/test_family.py \
@@ -32,6 +33,7 @@ SLOW := $(addprefix tests/, \
 	model_repository/test_drain.py \
 	model_repository/test_generate.py \
 	model_repository/test_malformed.py \
+	model_repository/test_metrics.py \
 	model_repository/test_priorities.py \
 	model_repository/test_shared_memory.py \
 	model_repository/test_stylize.py \
@@ -55,7 +57,7 @@ export SLOW_TESTS := $(SLOW)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint format export bench clean deploy-check deploy-check-recipes
+.PHONY: help demo serve test test-fast lint format export bench deploy-check clean
 
 help:  ## Lists the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -89,9 +91,8 @@ export: $(DEVELOPED)  ## Publishes every family's checkpoint to model_repository
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py
 
-deploy-check: deploy-check-recipes  ## Checks the recipes in deploy/, as far as that goes without a container engine or a cluster
-
-deploy-check-recipes: $(DEVELOPED)
+deploy-check: $(DEVELOPED)  ## Checks the recipes in deploy/, as far as that goes without a container engine or a cluster
+	@command -v promtool prometheus >/dev/null || { echo "Needs Prometheus: apt-get install prometheus"; exit 1; }
 	$(BIN)/pip install --quiet --editable '.[deploy-check]'
 	DEPLOY_CHECK=1 $(PYTEST) tests/deploy
 

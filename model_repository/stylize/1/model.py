@@ -120,6 +120,7 @@ class TritonPythonModel:
         self._metrics.count(PIXELS, photograph.pixels.shape[0] * photograph.pixels.shape[1])
         with self._metrics.step("network"):
             painting = self._painted(request, photograph.pixels, weights)
+        _check_awaited(request)
         with self._metrics.step("encode"):
             picture = _finished(painting, photograph, options)
             file = encode(picture, format_name, options.quality, self._defaults, photograph.profile)

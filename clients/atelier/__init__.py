@@ -23,6 +23,7 @@ from atelier._images import ImageFormat, ImageSource
 from atelier._posterior import Posterior
 from atelier._retry_policy import USE_CLIENT_DEFAULT
 from atelier._statistics import ModelStatistics
+from atelier._status import ModelStatus, ServerStatus
 from atelier._styles import Style
 
 __all__ = [
@@ -40,10 +41,12 @@ __all__ = [
     "Label",
     "MaskSource",
     "ModelStatistics",
+    "ModelStatus",
     "NotAllowed",
     "Overloaded",
     "Posterior",
     "ServerFailed",
+    "ServerStatus",
     "Style",
     "Tls",
     "Unreachable",

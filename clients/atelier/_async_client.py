@@ -24,6 +24,7 @@ from atelier import (
     _health,
     _latent_space,
     _statistics,
+    _status,
     _stylize,
 )
 from atelier._access import Tls
@@ -45,6 +46,7 @@ from atelier._posterior import Posterior
 from atelier._request_log import logged
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
+from atelier._status import ServerStatus
 from atelier._styles import Style
 from atelier._transport import AsyncTransport, Request, StatusError
 
@@ -374,6 +376,10 @@ class AsyncClient(BaseClient):
     async def health(self, wait: float = 0.0) -> list[str]:
         """Asks whether the server and its models are ready, as `Client.health` does."""
         return await self._lead(_health.health(self.url), self._health_policy(wait))
+
+    async def status(self) -> ServerStatus:
+        """Asks what the server is and what it has done, as `Client.status` does."""
+        return await self._lead(_status.status(), self._health_policy(0))
 
     async def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""

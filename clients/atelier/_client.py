@@ -20,6 +20,7 @@ from atelier import (
     _health,
     _latent_space,
     _statistics,
+    _status,
     _stylize,
 )
 from atelier._access import Tls
@@ -36,6 +37,7 @@ from atelier._posterior import Posterior
 from atelier._request_log import logged
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
+from atelier._status import ServerStatus
 from atelier._styles import Style
 from atelier._transport import Request, StatusError, Transport
 
@@ -614,6 +616,14 @@ class Client(BaseClient):
             AtelierError: As in `stylize`.
         """
         return self._lead(_health.health(self.url), self._health_policy(wait))
+
+    def status(self) -> ServerStatus:
+        """Asks what the server is, and what each of its models has done so far.
+
+        Raises:
+            AtelierError: As in `stylize`. What is not ready is no error.
+        """
+        return self._lead(_status.status(), self._health_policy(0))
 
     def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""

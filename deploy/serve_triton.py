@@ -4,9 +4,13 @@ On SIGTERM, Triton fails requests that are on their way from one model to anothe
 (triton-inference-server/server#6287). So the models that call others are unloaded first, which lets
 them finish. What the command line says is passed to `tritonserver`, behind the options here.
 
+ATELIER_MODEL_CONFIG names the configurations to serve by, for models that have one of that name:
+`gpu`, `tensorrt` or `tensorrt_plan`.
+
 Standard library and `atelier_supervisor` alone: it is copied beside this file.
 """
 
+import os
 import secrets
 import signal
 import subprocess
@@ -31,6 +35,7 @@ def command_line(options: list[str], key: str) -> list[str]:
         options: Further options of `tritonserver`.
         key: The header, as `name=value`, that opens what is closed to clients.
     """
+    config = os.environ.get("ATELIER_MODEL_CONFIG")
     return [
         "tritonserver",
         "--grpc-port=8001",
@@ -48,6 +53,7 @@ def command_line(options: list[str], key: str) -> list[str]:
         "--backend-config=python,shm-default-byte-size=4194304",
         "--backend-config=python,shm-growth-byte-size=4194304",
         "--backend-config=python,stub-timeout-seconds=60",
+        *([f"--model-config-name={config}"] if config else []),
         *options,
     ]
 
@@ -56,7 +62,7 @@ def main(options: list[str]) -> int:
     """Runs Triton until it ends or a signal comes; returns its exit status."""
     key = f"atelier-closed={secrets.token_hex(16)}"
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
-    triton = subprocess.Popen(  # noqa: S603 - no shell is involved
+    triton = subprocess.Popen(
         command_line(options, key),
         # Safe here, for this process has a single thread.
         preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED),

@@ -115,6 +115,15 @@ def test_a_limit_on_the_cores_is_whole(overlay):
     assert resources["limits"]["cpu"].isdecimal()
 
 
+def test_gpus_serve_by_configurations_that_every_network_has(overlay):
+    (container,) = pod_of(overlay("gpu"))["containers"]
+    compose = read(ROOT / "deploy" / "compose.gpu.yaml")["services"]["atelier"]["environment"]
+    assert container["env"] == [{"name": name, "value": value} for name, value in compose.items()]
+    assert (
+        ROOT / "model_repository" / "style" / "configs" / f"{compose['ATELIER_MODEL_CONFIG']}.pbtxt"
+    ).exists()
+
+
 def test_engines_are_kept_where_the_configurations_say(overlay):
     resources = overlay("gpu")
     pod = pod_of(resources)

@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
+from grpc import RpcError, insecure_channel
 from tritonclient import grpc
 
 from atelier_serving.directory import ServerDirectory
@@ -68,12 +70,16 @@ def repository(tmp_path):
         version.mkdir(parents=True)
         (version / "model.py").write_text(code)
         (version.parent / "config.pbtxt").write_text(CONFIG.format(name=name, calls=calls))
+    configs = tmp_path / "models" / "called" / "configs"
+    configs.mkdir()
+    gpu = 'parameters { key: "for" value { string_value: "gpu" } }'
+    (configs / "gpu.pbtxt").write_text(CONFIG.format(name="called", calls="") + gpu)
     return tmp_path / "models"
 
 
 @pytest.fixture
 def serve(repository, tmp_path):
-    """Starts the program as the image does, on ports of its own; gives it and its gRPC address."""
+    """Starts the program as the image does; gives it and its addresses of gRPC and HTTP."""
     started = []
 
     def start():
@@ -98,12 +104,13 @@ def serve(repository, tmp_path):
                 **variables,
                 "PATH": f"{variables['PATH']}:{installation.binary.parent}",
                 "PYTHONPATH": f"{ROOT / 'deploy'}:{ROOT / 'serving'}",
+                "ATELIER_MODEL_CONFIG": "gpu",
             },
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
         started.append(process)
-        return process, f"{LOCALHOST}:{grpc_port}"
+        return process, f"{LOCALHOST}:{grpc_port}", f"{LOCALHOST}:{http_port}"
 
     yield start
     for process in started:
@@ -111,17 +118,20 @@ def serve(repository, tmp_path):
         process.wait()
 
 
-def is_ready(client):
-    try:
-        return client.is_server_ready()
-    except grpc.InferenceServerException:
-        return False
+def is_ready(address, http_address):
+    """Asks as Kubernetes does, by gRPC's own health protocol, where 1 is SERVING; and by HTTP."""
+    with insecure_channel(address) as channel:
+        try:
+            urllib.request.urlopen(f"http://{http_address}/v2/health/ready").close()
+            return channel.unary_unary("/grpc.health.v1.Health/Check")(b"") == b"\x08\x01"
+        except (OSError, RpcError):
+            return False
 
 
 def test_a_request_between_two_models_is_finished_before_triton_ends(serve, repository):
-    process, address = serve()
+    process, address, http_address = serve()
     with grpc.InferenceServerClient(address) as client:
-        until(lambda: process.poll() is not None or is_ready(client))
+        until(lambda: process.poll() is not None or is_ready(address, http_address))
         tensor = grpc.InferInput("value", [1], "INT32")
         tensor.set_data_from_numpy(np.array([7], np.int32))
         answers = []
@@ -131,6 +141,10 @@ def test_a_request_between_two_models_is_finished_before_triton_ends(serve, repo
             lambda result, error: answers.append((result, error)),
             client_timeout=HANG_SECONDS,
         )
+        # A configuration of the name that was asked for, where a model has one.
+        assert "for" in client.get_model_config("called").config.parameters
+        assert "for" not in client.get_model_config("caller").config.parameters
+
         version = repository / "caller" / "1"
         until((version / "started").exists)
 

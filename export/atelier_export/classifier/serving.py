@@ -12,7 +12,14 @@ from atelier_export.classifier.checkpoint import ClassifierCheckpoint
 from atelier_export.classifier.network import Classifier
 from atelier_export.data.paintings import ERAS, MOVEMENTS
 from atelier_export.data.synthetic import synthetic_image
-from atelier_export.publishing.served_model import Graph, Inputs, Output, ServedModel
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 
 PARITY_SIZES = ((16, 16), (17, 300), (128, 128), (130, 190), (512, 384))
@@ -21,6 +28,9 @@ PARITY_SEED = 20170316
 TOLERANCE = 1e-3
 """Largest difference of a served probability from PyTorch's: a value of the resized image between
 two levels may be rounded to either of them."""
+
+PROFILES = {"image": Profile((1, 16, 16, 3), (8, 512, 512, 3), (8, 4096, 4096, 3))}
+"""What TensorRT's engines are built for: the images of `classify`, up to an aspect of 4:1."""
 
 
 class ServedClassifier(nn.Module):
@@ -85,6 +95,7 @@ def classifier_models(checkpoint: ClassifierCheckpoint) -> list[ServedModel]:
             name="classifier",
             config=triton_config(Path(__file__).with_name("classifier.pbtxt"), **sizes),
             graph=classifier_graph(checkpoint.network, side),
+            gpu=GpuServing(PROFILES),
             model_files={"movements.txt": _lines(MOVEMENTS), "eras.txt": _lines(ERAS)},
             provenance={
                 "network": asdict(checkpoint.network.config),

@@ -14,7 +14,14 @@ from atelier_export.generator.painter import (
     LatentDecoder,
     Painter,
 )
-from atelier_export.publishing.served_model import Graph, Inputs, Output, ServedModel
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.vae.serving import PIXEL_TOLERANCE, served_pixels
 
@@ -77,6 +84,12 @@ def generator_models(checkpoint: GeneratorCheckpoint) -> list[ServedModel]:
             name="generator",
             config=configs["generator"],
             graph=generator_graph(painter, side),
+            gpu=GpuServing(
+                {
+                    "latent": Profile.of_batches(MAX_BATCH, config.latent),
+                    "movement": Profile.of_batches(MAX_BATCH, 1),
+                }
+            ),
             provenance={
                 "network": asdict(config),
                 "vae": asdict(painter.decoder.config),

@@ -11,7 +11,15 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from atelier_export.data.synthetic import synthetic_image
-from atelier_export.publishing.served_model import Graph, Inputs, Output, Quantised, ServedModel
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    Quantised,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.style.checkpoint import StyleCheckpoint
 from atelier_export.style.inference_rewrite import InferenceStyleNetwork, rewrite_for_inference
@@ -26,6 +34,13 @@ TOLERANCE = 1
 """Largest difference from PyTorch, in levels of 255: one rounding."""
 MEAN_DIFFERENCE = 4.0
 """Largest mean difference of 8 bits from PyTorch, in levels of 255, on synthetic images."""
+
+HALF_DIFFERENCE = 0.1
+"""Largest mean difference of 16 bits from PyTorch, in levels of 255, on synthetic images."""
+IMAGES = Profile((1, 16, 16, 3), (4, 512, 512, 3), (4, 4096, 4096, 3))
+"""What TensorRT's engines are built for: the images of `stylize`, up to an aspect of 4:1."""
+MAX_WEIGHTS = 64
+"""Weights of styles in a request that such an engine takes."""
 
 _COMPUTE_CAPABILITIES = ("7.0", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "12.0")
 _FILES = (
@@ -118,17 +133,27 @@ def style_models(
         provenance["int8"] = asdict(calibration.quality)
     names = ",".join(checkpoint.styles)
     folder = Path(__file__).parent
+    config, without_files = (
+        triton_config(
+            folder / "style.pbtxt", styles=len(checkpoint.styles), names=names, files=files
+        )
+        for files in (_FILES if calibration else "", "")
+    )
     return [
         ServedModel(
             name="style",
-            config=triton_config(
-                folder / "style.pbtxt",
-                styles=len(checkpoint.styles),
-                names=names,
-                files=_FILES if calibration else "",
-            ),
+            config=config,
             graph=style_graph(checkpoint.network),
             quantised=Quantised(calibration.ranges, MEAN_DIFFERENCE) if calibration else None,
+            half_difference=HALF_DIFFERENCE,
+            gpu=GpuServing(
+                profiles={
+                    "image": IMAGES,
+                    "style": Profile((1, 1), (4, len(checkpoint.styles)), (4, MAX_WEIGHTS)),
+                },
+                batching=True,
+                config=without_files,
+            ),
             provenance=provenance,
         ),
         ServedModel(

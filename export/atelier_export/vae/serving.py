@@ -8,12 +8,21 @@ import torch
 from torch import Tensor, nn
 
 from atelier_export.data.synthetic import synthetic_image
-from atelier_export.publishing.served_model import Graph, Inputs, Output, ServedModel
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.vae.checkpoint import VAECheckpoint
 from atelier_export.vae.likelihood import DiscretisedLaplace
 from atelier_export.vae.network import VAE, Encoder
 
+MAX_BATCH = 16
+"""Images of a batch at most."""
 PARITY_BATCHES = (1, 3, 8)
 PARITY_SEED = 20131220
 POSTERIOR_TOLERANCE = 1e-3
@@ -81,7 +90,12 @@ def vae_models(checkpoint: VAECheckpoint) -> list[ServedModel]:
     if not isinstance(network.likelihood, DiscretisedLaplace) or config.colors != 3:
         raise ValueError("a network of digits cannot be served; train on paintings, in colour")
     shape = ",".join(map(str, config.latent_shape))
-    sizes = {"side": config.side, "latent": config.latent, "latent_shape": shape}
+    sizes = {
+        "side": config.side,
+        "latent": config.latent,
+        "latent_shape": shape,
+        "batch": MAX_BATCH,
+    }
     provenance = {"network": asdict(config), "scale": float(network.likelihood.scale.detach())}
     graphs = {"vae_encoder": encoder_graph(network), "vae_decoder": decoder_graph(network)}
     return [
@@ -89,6 +103,12 @@ def vae_models(checkpoint: VAECheckpoint) -> list[ServedModel]:
             name=name,
             config=triton_config(Path(__file__).with_name(f"{name}.pbtxt"), **sizes),
             graph=graph,
+            gpu=GpuServing(
+                {
+                    name: Profile.of_batches(MAX_BATCH, *tensor.shape[1:])
+                    for name, tensor in graph.example.items()
+                }
+            ),
             provenance=provenance,
         )
         for name, graph in graphs.items()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from atelier_export.families import FAMILIES
+from atelier_export.publishing.gpu_configs import gpu_configs
 from atelier_export.publishing.manifest import fingerprints
 
 ROOT = Path(__file__).parents[3]
@@ -15,7 +16,12 @@ REPOSITORY = ROOT / "model_repository"
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
 def test_the_configurations_are_those_of_the_families(family):
     for model in family.module.served_models(ROOT / family.checkpoint):
-        assert (REPOSITORY / model.name / "config.pbtxt").read_text() == model.config
+        folder = REPOSITORY / model.name
+        assert (folder / "config.pbtxt").read_text() == model.config
+        configs = {
+            str(path.relative_to(folder)): path.read_text() for path in folder.glob("*/*.pbtxt")
+        }
+        assert configs == gpu_configs(model)
 
 
 def test_manifests_name_the_files_that_are_there():

@@ -48,6 +48,7 @@ SLOW := $(addprefix tests/, \
 	serving/test_nothing_is_left.py \
 	serving/test_plain_paths.py \
 	serving/test_serve_command.py \
+	serving/test_tracing.py \
 	serving/test_server.py)
 
 # They come first, so that none of them runs alone at the end.

@@ -50,6 +50,7 @@ SLOW := $(addprefix tests/, \
 	serving/test_plain_paths.py \
 	serving/test_serve_command.py \
 	serving/test_strangers.py \
+	serving/test_tracing.py \
 	serving/test_server.py)
 
 # They come first, so that none of them runs alone at the end.

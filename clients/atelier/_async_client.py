@@ -48,6 +48,7 @@ from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
 from atelier._status import ServerStatus
 from atelier._styles import Style
+from atelier._tracing import traced
 from atelier._transport import AsyncTransport, Request, StatusError
 
 T = TypeVar("T")
@@ -445,7 +446,7 @@ class AsyncClient(BaseClient):
         )
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
-            with logged(request):
-                return await self._transport.send_async(request, policy.remaining())
+            with logged(request), traced(request) as sent:
+                return await self._transport.send_async(sent, policy.remaining())
         except StatusError as error:
             raise self._error(error, call, policy) from error

@@ -39,6 +39,7 @@ from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
 from atelier._status import ServerStatus
 from atelier._styles import Style
+from atelier._tracing import traced
 from atelier._transport import Request, StatusError, Transport
 
 T = TypeVar("T")
@@ -669,7 +670,7 @@ class Client(BaseClient):
         body = call.request(policy.remaining(), policy.request_id)
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
-            with logged(request):
-                return self._transport.send(request, policy.remaining())
+            with logged(request), traced(request) as sent:
+                return self._transport.send(sent, policy.remaining())
         except StatusError as error:
             raise self._error(error, call, policy) from error

@@ -57,7 +57,7 @@ class TritonPythonModel:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             self._metrics.ended("failed")
-            pb_utils.Logger.log_error(f"decode: {error!r}")
+            pb_utils.Logger.log_error(f"[request id: {request.request_id()}] decode: {error!r}")
             return _failure(f"decode failed: {error!r}", pb_utils.TritonError.INTERNAL)
         self._metrics.count(PIXELS, pixels.shape[0] * pixels.shape[1])
         self._metrics.served(time.perf_counter() - start)

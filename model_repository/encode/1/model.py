@@ -50,7 +50,7 @@ class TritonPythonModel:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             self._metrics.ended("failed")
-            pb_utils.Logger.log_error(f"encode: {error!r}")
+            pb_utils.Logger.log_error(f"[request id: {request.request_id()}] encode: {error!r}")
             return _failure(f"encode failed: {error!r}", pb_utils.TritonError.INTERNAL)
         self._metrics.served(time.perf_counter() - start)
         lengths = np.array([[len(file)] for file in files], np.int32)

@@ -52,7 +52,7 @@ class TritonPythonModel:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
             self._metrics.ended("failed")
-            pb_utils.Logger.log_error(f"latents: {error!r}")
+            pb_utils.Logger.log_error(f"[request id: {request.request_id()}] latents: {error!r}")
             return _failure(f"latents failed: {error!r}", pb_utils.TritonError.INTERNAL)
         self._metrics.served(time.perf_counter() - start)
         return pb_utils.InferenceResponse(outputs)

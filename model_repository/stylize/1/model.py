@@ -89,7 +89,7 @@ class TritonPythonModel:
             return _failure(str(error), error.code)
         except Exception as error:
             self._metrics.ended("failed")
-            pb_utils.Logger.log_error(f"stylize: {error!r}")
+            pb_utils.Logger.log_error(f"[request id: {request.request_id()}] stylize: {error!r}")
             return _failure(f"stylize failed: {error!r}", pb_utils.TritonError.INTERNAL)
         self._metrics.served(time.perf_counter() - start)
         return pb_utils.InferenceResponse([pb_utils.Tensor("stylized", file)])

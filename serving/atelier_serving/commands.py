@@ -14,7 +14,9 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from atelier_serving.closed import Tokens
     from atelier_serving.server import TritonServer
+    from atelier_serving.tls import ServerTls
 
 STDERR = 2
 TURN_SECONDS = 0.25
@@ -42,6 +44,36 @@ def _wait(server: "TritonServer") -> None:
     while True:
         with contextlib.suppress(TimeoutError):
             return server.wait(TURN_SECONDS)
+
+
+def _tls(certificate: str | None, key: str | None, client_ca: str | None) -> "ServerTls | None":
+    from atelier_serving.tls import ServerTls
+
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise click.UsageError(
+            "--tls-certificate and --tls-key belong together, and --tls-client-ca needs them: give "
+            "both"
+        )
+    return ServerTls(certificate, key, client_ca)
+
+
+def _tokens(token_file: str | None, admin_token_file: str | None) -> "Tokens":
+    from atelier_serving.closed import Tokens, read_token
+
+    def token(path: str | None, variable: str) -> str:
+        return os.environ.get(variable, "") if path is None else read_token(path)
+
+    try:
+        return Tokens(
+            token(token_file, "ATELIER_SERVE_TOKEN"),
+            token(admin_token_file, "ATELIER_SERVE_ADMIN_TOKEN"),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
 
 
 @click.command(context_settings={"auto_envvar_prefix": "ATELIER_SERVE", "show_default": True})
@@ -88,6 +120,19 @@ def _wait(server: "TritonServer") -> None:
     help="Let in only clients with a certificate of these authorities (mutual TLS).",
 )
 @click.option(
+    "--token-file",
+    metavar="FILE",
+    type=_FILE,
+    help="Let in only callers with the token in this file, or in ATELIER_SERVE_TOKEN.",
+)
+@click.option(
+    "--admin-token-file",
+    metavar="FILE",
+    type=_FILE,
+    help="Let callers with this token change models, tracing and log over gRPC; "
+    "ATELIER_SERVE_ADMIN_TOKEN is the token itself. Without one, nobody can.",
+)
+@click.option(
     "--exit-timeout",
     metavar="SECONDS",
     type=click.IntRange(0),
@@ -108,6 +153,8 @@ def serve(
     tls_certificate: str | None,
     tls_key: str | None,
     tls_client_ca: str | None,
+    token_file: str | None,
+    admin_token_file: str | None,
     exit_timeout: int,
     verbose: bool,
     options: tuple[str, ...],
@@ -129,15 +176,9 @@ def serve(
     from atelier_serving import exposure
     from atelier_serving.errors import TritonError
     from atelier_serving.server import TritonServer
-    from atelier_serving.tls import ServerTls
 
-    if (tls_certificate is None) != (tls_key is None):
-        raise click.UsageError("--tls-certificate and --tls-key belong together: give both")
-    if tls_client_ca is not None and tls_certificate is None:
-        raise click.UsageError("--tls-client-ca needs --tls-certificate and --tls-key")
-    tls = None
-    if tls_certificate is not None and tls_key is not None:
-        tls = ServerTls(tls_certificate, tls_key, tls_client_ca)
+    tls = _tls(tls_certificate, tls_key, tls_client_ca)
+    tokens = _tokens(token_file, admin_token_file)
     port_source = click.get_current_context().get_parameter_source("http_port")
     http = http or port_source is not ParameterSource.DEFAULT
 
@@ -154,6 +195,7 @@ def serve(
             http_port=http_port if http else None,
             metrics_port=metrics_port,
             tls=tls,
+            tokens=tokens,
             exit_timeout=exit_timeout,
             verbose=verbose,
             options=options,
@@ -199,7 +241,10 @@ def serve(
             signal.signal(number, on_signal)
     log(f"atelier serve has the process id {os.getpid()}")
     for warning in exposure.warnings(
-        host, http, encrypted=tls is not None, asks=tls_client_ca is not None
+        host,
+        http,
+        encrypted=tls is not None,
+        asks=bool(tls_client_ca or tokens.inference),
     ):
         log(f"warning: {warning}")
     ready = False

@@ -21,6 +21,7 @@ from typing import Self
 
 from atelier_serving import log as triton_log
 from atelier_serving import repositories, shared_memory, triton_options
+from atelier_serving.closed import Closed, Tokens
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.errors import CrashError, StartError
 from atelier_serving.installation import Installation, find_installation
@@ -68,6 +69,7 @@ class TritonServer:
         http_port: int | None = None,
         metrics_port: int = 0,
         tls: ServerTls | None = None,
+        tokens: Tokens | None = None,
         exit_timeout: int = 30,
         start_timeout: float = 600.0,
         verbose: bool = False,
@@ -83,6 +85,7 @@ class TritonServer:
             http_port: Port for HTTP; None keeps HTTP closed.
             metrics_port: Port for the metrics.
             tls: What gRPC is encrypted with.
+            tokens: What callers have to show.
             exit_timeout: Seconds that accepted requests may take to finish once it stops.
             start_timeout: Seconds that loading all models may take.
             verbose: Whether Triton tells what it does, beside warnings and errors.
@@ -101,6 +104,7 @@ class TritonServer:
             http_port=http_port,
             metrics_port=metrics_port,
             tls=tls,
+            tokens=tokens or Tokens(),
             exit_timeout=exit_timeout,
             start_timeout=start_timeout,
             verbose=verbose,
@@ -113,7 +117,7 @@ class TritonServer:
         self._http_address = ""
         self._end_requested = threading.Event()
         self._killed = False
-        self._key = ""
+        self._closed = Closed(self.settings.tokens)
         self._reloader: Reloader | None = None
         self._reload_turn = threading.Lock()
         self._reloading = False
@@ -183,13 +187,15 @@ class TritonServer:
         )
 
     def _control(self) -> ModelControl:
-        return ModelControl(self._http_address, self._key, self.settings.start_timeout)
+        return ModelControl(self._http_address, self._closed.headers, self.settings.start_timeout)
 
     @contextlib.contextmanager
     def _try_out(self) -> Iterator[ModelControl]:
         """Starts a second server of the same models, which takes no requests."""
         second = TritonServer(
             self.settings.repositories,
+            # It is there to be looked at, so nobody gets a token for it.
+            tokens=Tokens(secrets.token_hex(16)),
             start_timeout=self.settings.start_timeout,
             options=self.settings.options,
         )
@@ -204,7 +210,7 @@ class TritonServer:
 
     def _launch(self, installation: Installation) -> SupervisedProcess:
         shm_prefix = f"atelier_{os.getpid()}_{secrets.token_hex(4)}_"
-        self._key = f"atelier-closed={secrets.token_hex(16)}"  # drawn anew at each start
+        self._closed = Closed(self.settings.tokens)  # with a new key at each start
         directory = ServerDirectory(make_directory())
         http_port = self._ports[1]
         self._http_address = (
@@ -223,14 +229,15 @@ class TritonServer:
                     self._address,
                     self._ports,
                     shm_prefix,
-                    self._key,
                 ),
                 environment=environment(self.settings, directory, os.environ),
                 directory=directory.path,
                 shm_prefix=shm_prefix,
                 exit_timeout=self.settings.exit_timeout,
                 http_address=self._http_address,
-                key=self._key,
+                headers=self._closed.headers,
+                hidden=self._closed.options(),
+                strict=bool(self.settings.tokens),
                 log=self._forward,
             )
         except BaseException:
@@ -271,7 +278,7 @@ class TritonServer:
 
     def _is_ready(self) -> bool:
         """Asks over HTTP; gRPC is open before it, the metrics a moment later."""
-        if not ModelControl(self._http_address, self._key).is_ready():
+        if not ModelControl(self._http_address, self._closed.headers).is_ready():
             return False
         host, port = self.metrics_url.split(":")
         with contextlib.suppress(OSError):

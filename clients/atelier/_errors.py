@@ -125,8 +125,8 @@ _NO_VERSION = "has no available versions"
 _DEAD_PROCESS = "is not healthy"
 _TOO_LARGE = "Received http2 header with status: 413"
 
-# Messages that mean something else than their status says. All of them are Triton's, but for those of
-# gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
+# Messages that mean something else than their status says. All of them are Triton's, but for those
+# of gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
 _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
     (grpc.StatusCode.UNAVAILABLE, "Server is stopping", Draining),
     (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size", Overloaded),

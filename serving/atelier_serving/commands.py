@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from atelier_serving.closed import Tokens
+    from atelier_serving.manifests import Verification
     from atelier_serving.server import TritonServer
     from atelier_serving.tls import ServerTls
 
@@ -57,6 +59,13 @@ def _tls(certificate: str | None, key: str | None, client_ca: str | None) -> "Se
             "both"
         )
     return ServerTls(certificate, key, client_ca)
+
+
+def _verification(public_key: str | None) -> "Verification":
+    from atelier_serving.integrity_commands import read_public_key
+    from atelier_serving.manifests import Verification
+
+    return Verification(None if public_key is None else read_public_key(Path(public_key)))
 
 
 def _tokens(token_file: str | None, admin_token_file: str | None) -> "Tokens":
@@ -133,6 +142,17 @@ def _tokens(token_file: str | None, admin_token_file: str | None) -> "Tokens":
     "ATELIER_SERVE_ADMIN_TOKEN is the token itself. Without one, nobody can.",
 )
 @click.option(
+    "--allow-altered",
+    is_flag=True,
+    help="Serve files that are not as their manifests say.",
+)
+@click.option(
+    "--public-key",
+    metavar="FILE",
+    type=_FILE,
+    help="Serve only what a manifest names that is signed with this key's private one.",
+)
+@click.option(
     "--exit-timeout",
     metavar="SECONDS",
     type=click.IntRange(0),
@@ -155,6 +175,8 @@ def serve(
     tls_client_ca: str | None,
     token_file: str | None,
     admin_token_file: str | None,
+    allow_altered: bool,
+    public_key: str | None,
     exit_timeout: int,
     verbose: bool,
     options: tuple[str, ...],
@@ -179,6 +201,9 @@ def serve(
 
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
     tokens = _tokens(token_file, admin_token_file)
+    if allow_altered and public_key is not None:
+        raise click.UsageError("--allow-altered and --public-key exclude each other")
+    verification = None if allow_altered else _verification(public_key)
     port_source = click.get_current_context().get_parameter_source("http_port")
     http = http or port_source is not ParameterSource.DEFAULT
 
@@ -196,6 +221,7 @@ def serve(
             metrics_port=metrics_port,
             tls=tls,
             tokens=tokens,
+            verification=verification,
             exit_timeout=exit_timeout,
             verbose=verbose,
             options=options,

@@ -9,6 +9,7 @@ from atelier_serving.backend_options import environment_of
 from atelier_serving.closed import Tokens
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.installation import Installation
+from atelier_serving.manifests import Verification
 from atelier_serving.tls import ServerTls
 
 HTTP_SOCKET = "http.socket"
@@ -66,6 +67,8 @@ class Settings:
         metrics_port: Port of the metrics, in the format of Prometheus.
         tls: What gRPC is encrypted with; with None it is not.
         tokens: What callers have to show.
+        verification: How the files of the models are compared with their manifests before they
+            are loaded; with None they are not.
         exit_timeout: Seconds that accepted requests may take to finish once the server stops.
         start_timeout: Seconds that loading all models may take.
         verbose: Whether Triton tells what it does; otherwise it tells warnings and errors.
@@ -80,6 +83,7 @@ class Settings:
     metrics_port: int = 0
     tls: ServerTls | None = None
     tokens: Tokens = field(default=Tokens())
+    verification: Verification | None = None
     exit_timeout: int = 30
     start_timeout: float = 600.0
     verbose: bool = False

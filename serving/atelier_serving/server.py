@@ -25,6 +25,7 @@ from atelier_serving.closed import Closed, Tokens
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.errors import CrashError, StartError
 from atelier_serving.installation import Installation, find_installation
+from atelier_serving.manifests import Verification
 from atelier_serving.options import (
     HTTP_SOCKET,
     SHARED_MEMORY_BYTES,
@@ -70,6 +71,7 @@ class TritonServer:
         metrics_port: int = 0,
         tls: ServerTls | None = None,
         tokens: Tokens | None = None,
+        verification: Verification | None = None,
         exit_timeout: int = 30,
         start_timeout: float = 600.0,
         verbose: bool = False,
@@ -86,6 +88,7 @@ class TritonServer:
             metrics_port: Port for the metrics.
             tls: What gRPC is encrypted with.
             tokens: What callers have to show.
+            verification: How the files of the models are compared with their manifests.
             exit_timeout: Seconds that accepted requests may take to finish once it stops.
             start_timeout: Seconds that loading all models may take.
             verbose: Whether Triton tells what it does, beside warnings and errors.
@@ -105,6 +108,7 @@ class TritonServer:
             metrics_port=metrics_port,
             tls=tls,
             tokens=tokens or Tokens(),
+            verification=verification,
             exit_timeout=exit_timeout,
             start_timeout=start_timeout,
             verbose=verbose,
@@ -138,6 +142,8 @@ class TritonServer:
         installation = find_installation()
         triton_options.check(installation.binary, self.settings.options)
         repositories.check(self.settings.repositories)
+        if self.settings.verification:
+            self.settings.verification.check(self.settings.repositories)
         if self.settings.tls:
             self.settings.tls.check()
         self._address = resolve(self.settings.host)
@@ -196,6 +202,7 @@ class TritonServer:
             self.settings.repositories,
             # It is there to be looked at, so nobody gets a token for it.
             tokens=Tokens(secrets.token_hex(16)),
+            verification=self.settings.verification,
             start_timeout=self.settings.start_timeout,
             options=self.settings.options,
         )

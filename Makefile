@@ -58,7 +58,7 @@ export SLOW_TESTS := $(SLOW)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint format export bench deploy-check clean
+.PHONY: help demo serve test test-fast lint format export manifests bench deploy-check clean
 
 help:  ## Lists the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -88,6 +88,9 @@ format: $(DEVELOPED)  ## Formats the code and fixes what ruff can fix
 
 export: $(DEVELOPED)  ## Publishes every family's checkpoint to model_repository
 	$(BIN)/atelier export all
+
+manifests: $(SERVED)  ## Writes down the code of the models that no export makes, after a change of it
+	$(BIN)/atelier manifest $(addprefix model_repository/,decode/1 encode/1 stylize/1)
 
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py

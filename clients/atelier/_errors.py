@@ -123,9 +123,10 @@ _BY_STATUS: dict[grpc.StatusCode, type[AtelierError]] = {
 
 _NO_VERSION = "has no available versions"
 _DEAD_PROCESS = "is not healthy"
+_TOO_LARGE = "Received http2 header with status: 413"
 
-# Messages that mean something else than their status says. All of them are Triton's, but for two of
-# gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
+# Messages that mean something else than their status says. All of them are Triton's, but for those
+# of gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
 _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
     (grpc.StatusCode.UNAVAILABLE, "Server is stopping", Draining),
     (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size", Overloaded),
@@ -140,6 +141,8 @@ _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
     (grpc.StatusCode.INTERNAL, "Failed to increase the shared memory pool size", Overloaded),
     (grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max", InvalidRequest),
     (grpc.StatusCode.UNIMPLEMENTED, "Received http2 header", Unreachable),
+    # A proxy's 413, "content too large", in gRPC's words.
+    (grpc.StatusCode.UNKNOWN, _TOO_LARGE, InvalidRequest),
 ]
 
 _OPENING: dict[type[AtelierError], str] = {
@@ -232,7 +235,8 @@ def from_status(
     opening = opening.format(url=url, within=within)
     advice = _advice(kind, details)
     if advice and not _CLEAR_ALREADY.search(details):
-        message = f"{opening}: {advice}" + (f" ({details})" if details else "")
+        sentence = ": ".join(part for part in (opening, advice) if part)
+        message = sentence + (f" ({details})" if details else "")
     else:
         message = ": ".join(part for part in (opening, details) if part)
     return kind(message or f"refused with {code.name}", code=code, details=details, model=model)
@@ -241,6 +245,8 @@ def from_status(
 def _advice(kind: type[AtelierError], details: str) -> str:
     if kind is NotAllowed and "This protocol is restricted" in details:
         return _NOT_ALLOWED
+    if _TOO_LARGE in details:
+        return "the message is too large for a proxy before the server"
     if kind is Unreachable and (advice := _tls_advice(details)):
         return advice
     if kind is Unreachable and _HUNG_UP.search(details):

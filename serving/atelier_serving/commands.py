@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,10 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from atelier_serving.closed import Tokens
+    from atelier_serving.manifests import Verification
     from atelier_serving.server import TritonServer
+    from atelier_serving.tls import ServerTls
 
 STDERR = 2
 TURN_SECONDS = 0.25
@@ -42,6 +46,43 @@ def _wait(server: "TritonServer") -> None:
     while True:
         with contextlib.suppress(TimeoutError):
             return server.wait(TURN_SECONDS)
+
+
+def _tls(certificate: str | None, key: str | None, client_ca: str | None) -> "ServerTls | None":
+    from atelier_serving.tls import ServerTls
+
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise click.UsageError(
+            "--tls-certificate and --tls-key belong together, and --tls-client-ca needs them: give "
+            "both"
+        )
+    return ServerTls(certificate, key, client_ca)
+
+
+def _verification(public_key: str | None) -> "Verification":
+    from atelier_serving.integrity_commands import read_public_key
+    from atelier_serving.manifests import Verification
+
+    return Verification(None if public_key is None else read_public_key(Path(public_key)))
+
+
+def _tokens(token_file: str | None, admin_token_file: str | None) -> "Tokens":
+    from atelier_serving.closed import Tokens, read_token
+
+    def token(path: str | None, variable: str) -> str:
+        return os.environ.get(variable, "") if path is None else read_token(path)
+
+    try:
+        return Tokens(
+            token(token_file, "ATELIER_SERVE_TOKEN"),
+            token(admin_token_file, "ATELIER_SERVE_ADMIN_TOKEN"),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
 
 
 @click.command(context_settings={"auto_envvar_prefix": "ATELIER_SERVE", "show_default": True})
@@ -88,6 +129,30 @@ def _wait(server: "TritonServer") -> None:
     help="Let in only clients with a certificate of these authorities (mutual TLS).",
 )
 @click.option(
+    "--token-file",
+    metavar="FILE",
+    type=_FILE,
+    help="Let in only callers with the token in this file, or in ATELIER_SERVE_TOKEN.",
+)
+@click.option(
+    "--admin-token-file",
+    metavar="FILE",
+    type=_FILE,
+    help="Let callers with this token change models, tracing and log over gRPC; "
+    "ATELIER_SERVE_ADMIN_TOKEN is the token itself. Without one, nobody can.",
+)
+@click.option(
+    "--allow-altered",
+    is_flag=True,
+    help="Serve files that are not as their manifests say.",
+)
+@click.option(
+    "--public-key",
+    metavar="FILE",
+    type=_FILE,
+    help="Serve only what a manifest names that is signed with this key's private one.",
+)
+@click.option(
     "--exit-timeout",
     metavar="SECONDS",
     type=click.IntRange(0),
@@ -127,6 +192,10 @@ def serve(
     tls_certificate: str | None,
     tls_key: str | None,
     tls_client_ca: str | None,
+    token_file: str | None,
+    admin_token_file: str | None,
+    allow_altered: bool,
+    public_key: str | None,
     exit_timeout: int,
     trace_otlp: str | None,
     trace_rate: int,
@@ -152,16 +221,13 @@ def serve(
     from atelier_serving.errors import TritonError
     from atelier_serving.json_log import as_json
     from atelier_serving.server import TritonServer
-    from atelier_serving.tls import ServerTls
     from atelier_serving.tracing import trace_options
 
-    if (tls_certificate is None) != (tls_key is None):
-        raise click.UsageError("--tls-certificate and --tls-key belong together: give both")
-    if tls_client_ca is not None and tls_certificate is None:
-        raise click.UsageError("--tls-client-ca needs --tls-certificate and --tls-key")
-    tls = None
-    if tls_certificate is not None and tls_key is not None:
-        tls = ServerTls(tls_certificate, tls_key, tls_client_ca)
+    tls = _tls(tls_certificate, tls_key, tls_client_ca)
+    tokens = _tokens(token_file, admin_token_file)
+    if allow_altered and public_key is not None:
+        raise click.UsageError("--allow-altered and --public-key exclude each other")
+    verification = None if allow_altered else _verification(public_key)
     port_source = click.get_current_context().get_parameter_source("http_port")
     http = http or port_source is not ParameterSource.DEFAULT
 
@@ -181,6 +247,8 @@ def serve(
             http_port=http_port if http else None,
             metrics_port=metrics_port,
             tls=tls,
+            tokens=tokens,
+            verification=verification,
             exit_timeout=exit_timeout,
             verbose=verbose,
             options=(*tracing, *options),
@@ -225,7 +293,10 @@ def serve(
             signal.signal(number, on_signal)
     log(f"atelier serve has the process id {os.getpid()}")
     for warning in exposure.warnings(
-        host, http, encrypted=tls is not None, asks=tls_client_ca is not None
+        host,
+        http,
+        encrypted=tls is not None,
+        asks=bool(tls_client_ca or tokens.inference),
     ):
         log(f"warning: {warning}")
     ready = False

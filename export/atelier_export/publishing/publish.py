@@ -95,11 +95,7 @@ def publish(
         folders = [
             ModelFolder(
                 model.name,
-                {
-                    CONFIG: model.config.encode(),
-                    **model.model_files,
-                    **{path: text.encode() for path, text in gpu_configs(model).items()},
-                },
+                _model_files(model),
                 files[model.name],
                 None
                 if model.hand_written
@@ -116,13 +112,17 @@ def publish(
         return writer.publish(folders, version)
 
 
+def _model_files(model: ServedModel) -> dict[str, bytes]:
+    """What belongs to the model and not to a version, by path in the model's folder."""
+    configs = {CONFIG: model.config, **gpu_configs(model)}
+    return {**{path: text.encode() for path, text in configs.items()}, **model.model_files}
+
+
 def _fingerprints(model: ServedModel, version_files: dict[str, bytes]) -> dict[str, Any]:
-    # Configuration and labels belong to the model, not to the version: these are the ones that it
-    # was published with, in force while it is the newest.
-    model_files = {CONFIG: model.config.encode(), **model.model_files}
-    return fingerprints(
-        {**version_files, **{f"../{name}": content for name, content in model_files.items()}}
-    )
+    # Those of the model's folder are the ones that the version was published with, in force while
+    # it is the newest.
+    model_files = {f"../{path}": content for path, content in _model_files(model).items()}
+    return fingerprints({**version_files, **model_files})
 
 
 def _manifest(

@@ -21,6 +21,8 @@ SLOW := $(addprefix tests/, \
 	clients/test_codec.py \
 	clients/test_real_autoencoder.py \
 	clients/test_real_server.py \
+	deploy/test_prometheus.py \
+	deploy/test_serve_triton.py \
 	export/classifier/test_family.py \
 	export/generator/test_family.py \
 	export/style/test_compare_style_networks.py \
@@ -31,6 +33,7 @@ SLOW := $(addprefix tests/, \
 	model_repository/test_drain.py \
 	model_repository/test_generate.py \
 	model_repository/test_malformed.py \
+	model_repository/test_metrics.py \
 	model_repository/test_priorities.py \
 	model_repository/test_shared_memory.py \
 	model_repository/test_stylize.py \
@@ -46,6 +49,8 @@ SLOW := $(addprefix tests/, \
 	serving/test_nothing_is_left.py \
 	serving/test_plain_paths.py \
 	serving/test_serve_command.py \
+	serving/test_strangers.py \
+	serving/test_tracing.py \
 	serving/test_server.py)
 
 # They come first, so that none of them runs alone at the end.
@@ -53,10 +58,10 @@ export SLOW_TESTS := $(SLOW)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint format export bench clean
+.PHONY: help demo serve test test-fast lint format export manifests bench deploy-check clean
 
 help:  ## Lists the commands
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(SERVED)  ## Starts a server and repaints photographs in every style into out/demo
 	$(BIN)/atelier demo
@@ -84,8 +89,16 @@ format: $(DEVELOPED)  ## Formats the code and fixes what ruff can fix
 export: $(DEVELOPED)  ## Publishes every family's checkpoint to model_repository
 	$(BIN)/atelier export all
 
+manifests: $(SERVED)  ## Writes down the code of the models that no export makes, after a change of it
+	$(BIN)/atelier manifest $(addprefix model_repository/,decode/1 encode/1 stylize/1)
+
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py
+
+deploy-check: $(DEVELOPED)  ## Checks the recipes in deploy/, as far as that goes without a container engine or a cluster
+	@command -v promtool prometheus >/dev/null || { echo "Needs Prometheus: apt-get install prometheus"; exit 1; }
+	$(BIN)/pip install --quiet --editable '.[deploy-check]'
+	DEPLOY_CHECK=1 $(PYTEST) tests/deploy
 
 clean:  ## Removes .venv, out and dist
 	rm -rf $(VENV) out dist

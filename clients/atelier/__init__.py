@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from atelier._access import Tls
 from atelier._async_client import AsyncClient
 from atelier._bulk.many import BulkResult
 from atelier._classify import Classification, Label
@@ -22,6 +23,7 @@ from atelier._images import ImageFormat, ImageSource
 from atelier._posterior import Posterior
 from atelier._retry_policy import USE_CLIENT_DEFAULT
 from atelier._statistics import ModelStatistics
+from atelier._status import ModelStatus, ServerStatus
 from atelier._styles import Style
 
 __all__ = [
@@ -39,11 +41,14 @@ __all__ = [
     "Label",
     "MaskSource",
     "ModelStatistics",
+    "ModelStatus",
     "NotAllowed",
     "Overloaded",
     "Posterior",
     "ServerFailed",
+    "ServerStatus",
     "Style",
+    "Tls",
     "Unreachable",
 ]
 

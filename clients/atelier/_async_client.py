@@ -24,8 +24,10 @@ from atelier import (
     _health,
     _latent_space,
     _statistics,
+    _status,
     _stylize,
 )
+from atelier._access import Tls
 from atelier._balanced_transport import async_transport_to
 from atelier._base_client import BaseClient, Timeout
 from atelier._bulk.limit import GradientLimit
@@ -44,7 +46,9 @@ from atelier._posterior import Posterior
 from atelier._request_log import logged
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
+from atelier._status import ServerStatus
 from atelier._styles import Style
+from atelier._tracing import traced
 from atelier._transport import AsyncTransport, Request, StatusError
 
 T = TypeVar("T")
@@ -72,10 +76,12 @@ class AsyncClient(BaseClient):
         retries: As in `Client`.
         max_in_flight: How many calls may be under way at once in a loop, which bounds the memory
             of a caller that starts thousands of them; the others wait for a place.
+        tls: As in `Client`.
+        token: As in `Client`.
         transport: As in `Client`.
 
     Raises:
-        ValueError: A setting is out of its range.
+        ValueError: As in `Client`, and the same for OSError.
     """
 
     def __init__(
@@ -85,6 +91,8 @@ class AsyncClient(BaseClient):
         timeout: float | None = 30.0,
         retries: int | None = None,
         max_in_flight: int = 64,
+        tls: bool | Tls | None = None,
+        token: str | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
         super().__init__(url, timeout=timeout, retries=retries)
@@ -92,7 +100,7 @@ class AsyncClient(BaseClient):
             raise ValueError(f"max_in_flight {max_in_flight}: give 1 or more")
         self._max_in_flight = max_in_flight
         self._places = PerLoop(partial(asyncio.Semaphore, max_in_flight))
-        self._transport = async_transport_to(url) if transport is None else transport
+        self._transport = async_transport_to(url, tls, token) if transport is None else transport
         self._priority = 0  # Each model's own default.
 
     async def stylize(
@@ -370,6 +378,10 @@ class AsyncClient(BaseClient):
         """Asks whether the server and its models are ready, as `Client.health` does."""
         return await self._lead(_health.health(self.url), self._health_policy(wait))
 
+    async def status(self) -> ServerStatus:
+        """Asks what the server is and what it has done, as `Client.status` does."""
+        return await self._lead(_status.status(), self._health_policy(0))
+
     async def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""
         self._closed = True
@@ -434,7 +446,7 @@ class AsyncClient(BaseClient):
         )
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
-            with logged(request):
-                return await self._transport.send_async(request, policy.remaining())
+            with logged(request), traced(request) as sent:
+                return await self._transport.send_async(sent, policy.remaining())
         except StatusError as error:
             raise self._error(error, call, policy) from error

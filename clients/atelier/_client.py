@@ -20,8 +20,10 @@ from atelier import (
     _health,
     _latent_space,
     _statistics,
+    _status,
     _stylize,
 )
+from atelier._access import Tls
 from atelier._balanced_transport import transport_to
 from atelier._base_client import BaseClient, Timeout
 from atelier._calls import Call
@@ -35,7 +37,9 @@ from atelier._posterior import Posterior
 from atelier._request_log import logged
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
+from atelier._status import ServerStatus
 from atelier._styles import Style
+from atelier._tracing import traced
 from atelier._transport import Request, StatusError, Transport
 
 T = TypeVar("T")
@@ -63,11 +67,17 @@ class Client(BaseClient):
             overloaded: at another server, or after short pauses. None means as long as the timeout
             allows, so that the restart of a server loses nothing; without a timeout, that is for
             ever.
+        tls: Whether to talk to the server in TLS, True or a `Tls`; False: in the clear. None means
+            that the environment says it, as it does for the command line: ATELIER_TLS=1, or
+            ATELIER_TLS_CA, ATELIER_TLS_KEY and ATELIER_TLS_CERTIFICATE with the files of a `Tls`.
+        token: What a server that asks for one is shown with each request; "": nothing. None means
+            that of ATELIER_TOKEN, or of the file that ATELIER_TOKEN_FILE names.
         transport: What carries the requests. None means a gRPC channel to `url`; tests of your own
             code give an `atelier.testing.MockTransport`.
 
     Raises:
-        ValueError: A setting is out of its range.
+        ValueError: A setting is out of its range, or a file for `tls` or `token` is no such file.
+        OSError: Such a file cannot be read.
     """
 
     def __init__(
@@ -76,10 +86,12 @@ class Client(BaseClient):
         *,
         timeout: float | None = 30.0,
         retries: int | None = None,
+        tls: bool | Tls | None = None,
+        token: str | None = None,
         transport: Transport | None = None,
     ) -> None:
         super().__init__(url, timeout=timeout, retries=retries)
-        self._transport = transport_to(url) if transport is None else transport
+        self._transport = transport_to(url, tls, token) if transport is None else transport
 
     def stylize(
         self,
@@ -606,6 +618,14 @@ class Client(BaseClient):
         """
         return self._lead(_health.health(self.url), self._health_policy(wait))
 
+    def status(self) -> ServerStatus:
+        """Asks what the server is, and what each of its models has done so far.
+
+        Raises:
+            AtelierError: As in `stylize`. What is not ready is no error.
+        """
+        return self._lead(_status.status(), self._health_policy(0))
+
     def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""
         self._closed = True
@@ -650,7 +670,7 @@ class Client(BaseClient):
         body = call.request(policy.remaining(), policy.request_id)
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
-            with logged(request):
-                return self._transport.send(request, policy.remaining())
+            with logged(request), traced(request) as sent:
+                return self._transport.send(sent, policy.remaining())
         except StatusError as error:
             raise self._error(error, call, policy) from error

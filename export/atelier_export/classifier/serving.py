@@ -14,7 +14,15 @@ from atelier_export.classifier.network import Classifier
 from atelier_export.data.paintings import ERAS, MOVEMENTS
 from atelier_export.data.synthetic import synthetic_image
 from atelier_export.publishing.calibration import INT8_FILES, Calibration
-from atelier_export.publishing.served_model import Graph, Inputs, Output, Quantised, ServedModel
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    Quantised,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 
 PARITY_SIZES = ((16, 16), (17, 300), (128, 128), (130, 190), (512, 384))
@@ -25,6 +33,9 @@ TOLERANCE = 1e-3
 two levels may be rounded to either of them."""
 MEAN_DIFFERENCES = {"probabilities": 0.02, "era_probabilities": 0.05}
 """Largest mean differences of 8 bits from PyTorch, on synthetic images."""
+
+PROFILES = {"image": Profile((1, 16, 16, 3), (8, 512, 512, 3), (8, 4096, 4096, 3))}
+"""What TensorRT's engines are built for: the images of `classify`, up to an aspect of 4:1."""
 
 
 class ServedClassifier(nn.Module):
@@ -104,6 +115,7 @@ def classifier_models(
                 if calibration
                 else None
             ),
+            gpu=GpuServing(PROFILES),
             model_files={"movements.txt": _lines(MOVEMENTS), "eras.txt": _lines(ERAS)},
             provenance={
                 "network": asdict(checkpoint.network.config),

@@ -16,7 +16,15 @@ from atelier_export.generator.painter import (
     Painter,
 )
 from atelier_export.publishing.calibration import INT8_FILES, Calibration
-from atelier_export.publishing.served_model import Graph, Inputs, Output, Quantised, ServedModel
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    Quantised,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.vae.serving import PIXEL_TOLERANCE, served_pixels
 
@@ -99,6 +107,12 @@ def generator_models(
                 Quantised(calibration.ranges["generator"], {"image": MEAN_DIFFERENCE})
                 if calibration
                 else None
+            ),
+            gpu=GpuServing(
+                {
+                    "latent": Profile.of_batches(MAX_BATCH, config.latent),
+                    "movement": Profile.of_batches(MAX_BATCH, 1),
+                }
             ),
             provenance={
                 "network": asdict(config),

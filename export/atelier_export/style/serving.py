@@ -12,7 +12,15 @@ from torch import Tensor, nn
 
 from atelier_export.data.synthetic import synthetic_image
 from atelier_export.publishing.calibration import INT8_FILES, Calibration
-from atelier_export.publishing.served_model import Graph, Inputs, Output, Quantised, ServedModel
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    Quantised,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.style.checkpoint import StyleCheckpoint
 from atelier_export.style.inference_rewrite import InferenceStyleNetwork, rewrite_for_inference
@@ -27,6 +35,13 @@ TOLERANCE = 1
 """Largest difference from PyTorch, in levels of 255: one rounding."""
 MEAN_DIFFERENCES = {"stylized": 4.0}
 """Largest mean difference of 8 bits from PyTorch, in levels of 255, on synthetic images."""
+
+HALF_DIFFERENCES = {"stylized": 0.1}
+"""Largest mean difference of 16 bits from PyTorch, in levels of 255, on synthetic images."""
+IMAGES = Profile((1, 16, 16, 3), (4, 512, 512, 3), (4, 4096, 4096, 3))
+"""What TensorRT's engines are built for: the images of `stylize`, up to an aspect of 4:1."""
+MAX_WEIGHTS = 64
+"""Weights of styles in a request that such an engine takes."""
 
 
 class ServedStyle(nn.Module):
@@ -116,6 +131,14 @@ def style_models(
             quantised=Quantised(calibration.ranges["style"], MEAN_DIFFERENCES)
             if calibration
             else None,
+            half_differences=HALF_DIFFERENCES,
+            gpu=GpuServing(
+                profiles={
+                    "image": IMAGES,
+                    "style": Profile((1, 1), (4, len(checkpoint.styles)), (4, MAX_WEIGHTS)),
+                },
+                batching=True,
+            ),
             provenance=provenance,
         ),
         ServedModel(

@@ -9,13 +9,23 @@ from torch import Tensor, nn
 
 from atelier_export.data.synthetic import synthetic_image
 from atelier_export.publishing.calibration import INT8_FILES, Calibration
-from atelier_export.publishing.served_model import Graph, Inputs, Output, Quantised, ServedModel
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    Quantised,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.vae.checkpoint import VAECheckpoint
 from atelier_export.vae.int8 import VAEQuality
 from atelier_export.vae.likelihood import DiscretisedLaplace
 from atelier_export.vae.network import VAE, Encoder
 
+MAX_BATCH = 16
+"""Images of a batch at most."""
 PARITY_BATCHES = (1, 3, 8)
 PARITY_SEED = 20131220
 POSTERIOR_TOLERANCE = 1e-3
@@ -99,8 +109,13 @@ def vae_models(
     if not isinstance(network.likelihood, DiscretisedLaplace) or config.colors != 3:
         raise ValueError("a network of digits cannot be served; train on paintings, in colour")
     shape = ",".join(map(str, config.latent_shape))
-    sizes = {"side": config.side, "latent": config.latent, "latent_shape": shape}
-    files = INT8_FILES if calibration else ""
+    sizes = {
+        "side": config.side,
+        "latent": config.latent,
+        "latent_shape": shape,
+        "batch": MAX_BATCH,
+        "files": INT8_FILES if calibration else "",
+    }
     provenance = {
         "network": asdict(config),
         "scale": float(network.likelihood.scale.detach()),
@@ -110,10 +125,16 @@ def vae_models(
     return [
         ServedModel(
             name=name,
-            config=triton_config(Path(__file__).with_name(f"{name}.pbtxt"), **sizes, files=files),
+            config=triton_config(Path(__file__).with_name(f"{name}.pbtxt"), **sizes),
             graph=graph,
             quantised=(
                 Quantised(calibration.ranges[name], MEAN_DIFFERENCES[name]) if calibration else None
+            ),
+            gpu=GpuServing(
+                {
+                    name: Profile.of_batches(MAX_BATCH, *tensor.shape[1:])
+                    for name, tensor in graph.example.items()
+                }
             ),
             provenance=provenance,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,13 @@ import triton_python_backend_utils as pb_utils
 from atelier_onnxruntime import contract
 from atelier_onnxruntime.batch import Array, Arrays, Job, run_jobs
 from atelier_onnxruntime.cores import Cores
-from atelier_onnxruntime.parameters import Config, ConfigError, default_max_batch_size
+from atelier_onnxruntime.input_size import MAX_INPUT_BYTES, refusal
+from atelier_onnxruntime.parameters import (
+    Config,
+    ConfigError,
+    default_max_batch_size,
+    integer_parameter,
+)
 
 _ONNX_RUNTIME_ERROR = re.compile(r"\[ONNXRuntimeError\] : (\d+) : \w+ : (.*)", re.DOTALL)
 
@@ -53,6 +60,7 @@ class TritonPythonModel:
             )
             signature = self._instance.signature
             contract.check(config, signature)
+            self._most_bytes = integer_parameter(config, MAX_INPUT_BYTES, sys.maxsize)
         self._batches = config["max_batch_size"] > 0
         inputs = signature.inputs | signature.defaults
         self._scalar_inputs = {name for name, tensor in inputs.items() if not tensor.shape}
@@ -71,8 +79,12 @@ class TritonPythonModel:
             )
             for request in requests
         ]
-        answers = run_jobs(self._run, jobs, batches=self._batches)
-        return [self._response(answer) for answer in answers]
+        refusals = [refusal(job.inputs, self._most_bytes) for job in jobs]
+        taken = [job for job, refused in zip(jobs, refusals, strict=True) if not refused]
+        answers = iter(run_jobs(self._run, taken, batches=self._batches))
+        return [
+            _refusal(refused) if refused else self._response(next(answers)) for refused in refusals
+        ]
 
     def _run(self, names: list[str], inputs: Arrays) -> list[Array]:
         feed = {name: _text(array) for name, array in inputs.items()}
@@ -106,6 +118,11 @@ def _text(array: Array) -> Array:
     text = np.empty(array.size, np.object_)
     text[:] = [element.decode() for element in array.flat]
     return text.reshape(array.shape)
+
+
+def _refusal(message: str) -> Any:
+    error = pb_utils.TritonError(message, pb_utils.TritonError.INVALID_ARG)
+    return pb_utils.InferenceResponse(error=error)
 
 
 def _error(error: Exception) -> Any:

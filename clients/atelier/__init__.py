@@ -4,6 +4,7 @@ from importlib.metadata import version as _version
 
 from atelier._async_client import AsyncClient
 from atelier._bulk.many import BulkResult
+from atelier._canary import Canary
 from atelier._classify import Classification, Label
 from atelier._client import Client
 from atelier._errors import (
@@ -30,6 +31,7 @@ __all__ = [
     "AsyncClient",
     "AtelierError",
     "BulkResult",
+    "Canary",
     "Classification",
     "Client",
     "DeadlineExceeded",

@@ -71,7 +71,8 @@ def main(options: list[str]) -> int:
         if (status := triton.poll()) is not None:
             return status
     end = time.monotonic() + EXIT_TIMEOUT_SECONDS
-    drain = Drain(ModelControl(f"{HTTP_ADDRESS}:{HTTP_PORT}", key))
+    name, _, value = key.partition("=")
+    drain = Drain(ModelControl(f"{HTTP_ADDRESS}:{HTTP_PORT}", {name: value}))
     drain.begin()
     while not drain.is_over() and time.monotonic() < end and triton.poll() is None:
         time.sleep(POLL_SECONDS)

@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 from atelier._access import Tls
 from atelier._async_client import AsyncClient
 from atelier._bulk.many import BulkResult
+from atelier._canary import Canary
 from atelier._classify import Classification, Label
 from atelier._client import Client
 from atelier._errors import (
@@ -31,6 +32,7 @@ __all__ = [
     "AsyncClient",
     "AtelierError",
     "BulkResult",
+    "Canary",
     "Classification",
     "Client",
     "DeadlineExceeded",

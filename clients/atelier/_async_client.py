@@ -113,6 +113,7 @@ class AsyncClient(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Image.Image:
         """Repaints an image in a style, as `Client.stylize` does."""
@@ -122,6 +123,7 @@ class AsyncClient(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         return await self._converse(_stylize.stylize(image, style, parameters), timeout)
 
@@ -135,6 +137,7 @@ class AsyncClient(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> bytes:
         """Repaints an image and returns it encoded, as `Client.stylize_encoded` does."""
@@ -144,6 +147,7 @@ class AsyncClient(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         conversation = _stylize.stylize_encoded(image, style, parameters)
         return await self._converse(conversation, timeout)

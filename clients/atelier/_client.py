@@ -103,6 +103,7 @@ class Client(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Image.Image:
         """Repaints an image in a style.
@@ -120,6 +121,8 @@ class Client(BaseClient):
             format: How the pixels travel back. None means without loss, so that they are the
                 network's own; "jpeg" is quicker on a slow network.
             quality: 1 to 100, for "jpeg" and "webp".
+            network_version: The version of the network, of those that are served; None means the
+                server's choice, the newest. See `Canary`.
             timeout: Seconds for this call, or None for no limit, in place of the client's.
 
         Returns:
@@ -141,6 +144,7 @@ class Client(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         return self._converse(_stylize.stylize(image, style, parameters), timeout)
 
@@ -154,6 +158,7 @@ class Client(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> bytes:
         """Repaints an image as `stylize` does, and returns it as the file that the server made.
@@ -167,6 +172,7 @@ class Client(BaseClient):
             format: The file's format. None means that of the file sent, and "png" where the
                 image was no JPEG, PNG or WebP file.
             quality: 1 to 100, for "jpeg" and "webp". None means the server's own, 95 for JPEG.
+            network_version: As in `stylize`.
             timeout: As in `stylize`.
 
         Returns:
@@ -181,6 +187,7 @@ class Client(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         conversation = _stylize.stylize_encoded(image, style, parameters)
         return self._converse(conversation, timeout)

@@ -18,7 +18,7 @@ from image_decoder import Limits, Photograph, decode
 from image_encoder import QUALITIES, Defaults, EncodeError, encode
 from model_metrics import PIXELS, STYLES, ModelMetrics
 from photograph import resized, with_colours_of
-from request_options import Options, OptionsError, check_sides, read_options
+from request_options import Options, OptionsError, check_sides, read_options, read_version
 from shared_memory import SharedMemoryError, check_room
 from strength import StrengthError
 from style_mix import StyleError, parse_mix
@@ -34,6 +34,8 @@ _REFUSALS: dict[type[Exception], str] = {
     StyleError: "style",
 }
 """What was wrong with a request that is refused."""
+_NEWEST = -1
+"""What Triton calls the newest version of a model."""
 
 
 class _CancelledError(Exception):
@@ -55,6 +57,8 @@ class TritonPythonModel:
             self._limits = Limits(**read_whole_numbers(config, limits))
             self._defaults = Defaults(**read_whole_numbers(config, qualities))
             self._styles = parse_names(texts.get("styles", ""))
+            pinned = texts.get("network_version")
+            self._network_version = read_version(pinned) if pinned else _NEWEST
         except ValueError as error:
             raise pb_utils.TritonModelException(str(error)) from error
         self._network = texts.get("calls", "")
@@ -119,7 +123,7 @@ class TritonPythonModel:
         _check_awaited(request)
         self._metrics.count(PIXELS, photograph.pixels.shape[0] * photograph.pixels.shape[1])
         with self._metrics.step("network"):
-            painting = self._painted(request, photograph.pixels, weights)
+            painting = self._painted(request, photograph.pixels, weights, options)
         _check_awaited(request)
         with self._metrics.step("encode"):
             picture = _finished(painting, photograph, options)
@@ -127,11 +131,16 @@ class TritonPythonModel:
         return np.frombuffer(file, np.uint8)[np.newaxis]
 
     def _painted(
-        self, request: Any, pixels: npt.NDArray[np.uint8], weights: npt.NDArray[np.float32]
+        self,
+        request: Any,
+        pixels: npt.NDArray[np.uint8],
+        weights: npt.NDArray[np.float32],
+        options: Options,
     ) -> npt.NDArray[np.uint8]:
         """What the network makes of UINT8 (h, w, 3): the same size."""
         response = pb_utils.InferenceRequest(
             model_name=self._network,
+            model_version=options.network_version or self._network_version,
             request_id=request.request_id(),
             requested_output_names=["stylized"],
             inputs=[
@@ -143,6 +152,11 @@ class TritonPythonModel:
             preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU),
         ).exec()
         if response.has_error():
+            if options.network_version and "is not ready" in response.error().message():
+                raise OptionsError(
+                    f"network_version {options.network_version} is not served: leave it out, or "
+                    "use one that is"
+                )
             raise _NetworkError(response.error())
         painted = pb_utils.get_output_tensor_by_name(response, "stylized").as_numpy()
         painting: npt.NDArray[np.uint8] = painted[0]

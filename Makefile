@@ -31,7 +31,7 @@ SLOW := $(addprefix tests/, \
 	model_repository/test_drain.py \
 	model_repository/test_generate.py \
 	model_repository/test_malformed.py \
-	model_repository/test_priorities.py \
+	model_repository/test_queue.py \
 	model_repository/test_shared_memory.py \
 	model_repository/test_stylize.py \
 	model_repository/test_stylize_options.py \

@@ -17,7 +17,12 @@ class BaseClient:
     """The settings of a client, its policy of retries, and its errors."""
 
     def __init__(
-        self, url: str | Sequence[str], *, timeout: float | None, retries: int | None
+        self,
+        url: str | Sequence[str],
+        *,
+        timeout: float | None,
+        retries: int | None,
+        bulk: bool,
     ) -> None:
         if retries is not None and retries < 0:
             raise ValueError(
@@ -26,6 +31,7 @@ class BaseClient:
         self.url = url if isinstance(url, str) else ",".join(url)
         self.timeout = checked_timeout(timeout)
         self.retries = retries
+        self._bulk = bulk
         self._budget = RetryBudget()
         self._closed = False
 

@@ -63,6 +63,7 @@ class Client(BaseClient):
             overloaded: at another server, or after short pauses. None means as long as the timeout
             allows, so that the restart of a server loses nothing; without a timeout, that is for
             ever.
+        bulk: Whether its requests may wait: they come after those of all other clients.
         transport: What carries the requests. None means a gRPC channel to `url`; tests of your own
             code give an `atelier.testing.MockTransport`.
 
@@ -76,9 +77,10 @@ class Client(BaseClient):
         *,
         timeout: float | None = 30.0,
         retries: int | None = None,
+        bulk: bool = False,
         transport: Transport | None = None,
     ) -> None:
-        super().__init__(url, timeout=timeout, retries=retries)
+        super().__init__(url, timeout=timeout, retries=retries, bulk=bulk)
         self._transport = transport_to(url) if transport is None else transport
 
     def stylize(
@@ -647,7 +649,7 @@ class Client(BaseClient):
                 time.sleep(pause)
 
     def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
-        body = call.request(policy.remaining(), policy.request_id)
+        body = call.request(policy.remaining(), policy.request_id, bulk=self._bulk)
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
             with logged(request):

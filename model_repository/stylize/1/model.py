@@ -1,11 +1,15 @@
 """Triton's side of `stylize`: requests in, responses out.
 
-The code decodes the photograph, has the network paint it, and encodes the painting: one model, and
-not an ensemble of three, so that a request whose caller has gone, or whose time is over, costs no
-more than the step that it is in. What an ensemble has accepted runs through all its steps.
+Requests wait in a queue of this model, see `request_queue`, and workers, threads of this process,
+take one each. The code decodes the photograph, has the network paint it, and encodes the painting:
+one model, and not an ensemble of three, so that a request whose caller has gone, or whose time is
+over, costs no more than the step that it is in. What an ensemble has accepted runs through all its
+steps.
 """
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -15,8 +19,11 @@ import triton_python_backend_utils as pb_utils
 from image_container import ImageError
 from image_decoder import Limits, Photograph, decode
 from image_encoder import QUALITIES, Defaults, EncodeError, encode
+from pace import Pace
 from photograph import resized, with_colours_of
+from queued_model import LATE, QueuedModel
 from request_options import Options, OptionsError, check_sides, read_options
+from request_queue import RequestQueue
 from shared_memory import SharedMemoryError, check_room
 from strength import StrengthError
 from style_mix import StyleError, parse_mix
@@ -24,10 +31,16 @@ from style_names import parse_names
 from whole_numbers import ABOVE_0, read_whole_numbers
 
 _REFUSALS = (EncodeError, ImageError, OptionsError, SharedMemoryError, StrengthError, StyleError)
+_BOUNDS = ("workers", "max_queue_size", "max_queue_bytes")
+"""The parameters of the queue, see `RequestQueue`."""
 
 
 class _CancelledError(Exception):
     """Nobody waits for the answer any more."""
+
+
+class _TooLateError(Exception):
+    """The network would take longer than the caller waits."""
 
 
 class TritonPythonModel:
@@ -44,6 +57,7 @@ class TritonPythonModel:
         try:
             self._limits = Limits(**read_whole_numbers(config, limits))
             self._defaults = Defaults(**read_whole_numbers(config, qualities))
+            bounds = read_whole_numbers(config, dict.fromkeys(_BOUNDS, ABOVE_0))
             self._styles = parse_names(texts.get("styles", ""))
         except ValueError as error:
             raise pb_utils.TritonModelException(str(error)) from error
@@ -52,31 +66,45 @@ class TritonPythonModel:
             raise pb_utils.TritonModelException(
                 "config.pbtxt has no parameter 'calls': set it to the name of the network"
             )
+        self._pace = Pace()
+        queue: RequestQueue[Any] = RequestQueue(
+            bounds["workers"], bounds["max_queue_size"], bounds["max_queue_bytes"]
+        )
+        self._queued = QueuedModel(
+            pb_utils, args["model_name"], queue, self._answer, bounds["workers"]
+        )
+
+    def finalize(self) -> None:
+        """Ends the workers."""
+        self._queued.close()
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Answers each request by itself: one that fails leaves the others alone."""
-        return [self._answer(request) for request in requests]
+        """Queues the requests, which workers answer, or refuses them at once."""
+        return [self._queued.take(request, len(_item(request, "image"))) for request in requests]
 
-    def _answer(self, request: Any) -> Any:
+    def _answer(self, request: Any, seconds_left: Callable[[], float]) -> Any:
         try:
-            return pb_utils.InferenceResponse([pb_utils.Tensor("stylized", self._file(request))])
+            file = self._file(request, seconds_left)
+            return pb_utils.InferenceResponse([pb_utils.Tensor("stylized", file)])
         except _REFUSALS as error:
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except _CancelledError:
             return _failure("nobody waits for the answer", pb_utils.TritonError.CANCELLED)
+        except _TooLateError:
+            message = f"{LATE}: the network would take longer than is left"
+            return _failure(message, pb_utils.TritonError.UNAVAILABLE)
         except _NetworkError as error:
             return _failure(str(error), error.code)
         except Exception as error:
             pb_utils.Logger.log_error(f"stylize: {error!r}")
             return _failure(f"stylize failed: {error!r}", pb_utils.TritonError.INTERNAL)
 
-    def _file(self, request: Any) -> npt.NDArray[np.uint8]:
+    def _file(self, request: Any, seconds_left: Callable[[], float]) -> npt.NDArray[np.uint8]:
         """The painting as a file (1, n)."""
         # What cannot be done as asked must not cost the decoding first, and nothing the network.
         options = read_options(json.loads(request.parameters() or "{}"), self._limits.min_side)
         weights = parse_mix(_item(request, "style"), self._styles)
         weights *= np.float32(options.strength)
-        _check_awaited(request)
         image = _item(request, "image")
         photograph = decode(
             image,
@@ -88,8 +116,14 @@ class TritonPythonModel:
         check_sides(format_name, photograph.width, photograph.height)
         both = 2 * photograph.pixels.nbytes
         check_room(len(image) + both, both)
-        _check_awaited(request)
+        if request.is_cancelled():
+            raise _CancelledError
+        pixels = photograph.pixels.shape[0] * photograph.pixels.shape[1]
+        if not self._pace.is_enough(seconds_left(), pixels):
+            raise _TooLateError
+        start = time.perf_counter()
         painting = self._painted(request, photograph.pixels, weights)
+        self._pace.learn(pixels, time.perf_counter() - start)
         picture = _finished(painting, photograph, options)
         file = encode(picture, format_name, options.quality, self._defaults, photograph.profile)
         return np.frombuffer(file, np.uint8)[np.newaxis]
@@ -131,11 +165,6 @@ def _finished(
     if options.keep_colors:
         return with_colours_of(photograph.original, painting)
     return resized(painting, photograph.height, photograph.width)
-
-
-def _check_awaited(request: Any) -> None:
-    if request.is_cancelled():
-        raise _CancelledError
 
 
 def _item(request: Any, name: str) -> bytes:

@@ -71,6 +71,7 @@ class AsyncClient(BaseClient):
             of a caller that starts thousands of them; the others wait for a place.
         bulk: As in `Client`. What works through many images, such as `stylize_many`, is bulk
             work in any client.
+        hedge: As in `Client`.
         transport: As in `Client`.
 
     Raises:
@@ -85,14 +86,15 @@ class AsyncClient(BaseClient):
         retries: int | None = None,
         max_in_flight: int = 64,
         bulk: bool = False,
+        hedge: bool = False,
         transport: AsyncTransport | None = None,
     ) -> None:
-        super().__init__(url, timeout=timeout, retries=retries, bulk=bulk)
+        super().__init__(url, timeout=timeout, retries=retries, bulk=bulk, hedge=hedge)
         if max_in_flight < 1:
             raise ValueError(f"max_in_flight {max_in_flight}: give 1 or more")
         self._max_in_flight = max_in_flight
         self._places = PerLoop(partial(asyncio.Semaphore, max_in_flight))
-        self._transport = async_transport_to(url) if transport is None else transport
+        self._transport = async_transport_to(url, self._hedging) if transport is None else transport
 
     async def stylize(
         self,

@@ -1,15 +1,18 @@
 """What carries requests to several servers, see `_balancer`."""
 
 import asyncio
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
 
 import grpc
 
 from atelier._balancer import PROBE_SECONDS, Attempt, Balancer
 from atelier._channel import targets_of
+from atelier._hedging import Hedging
 from atelier._resolver import Resolver
 from atelier._transport import (
     AsyncGrpcTransport,
@@ -27,17 +30,19 @@ _LOOK_SECONDS: Final = 0.5
 """How often a request that waits looks whether its server still answers."""
 
 
-def transport_to(url: str | Sequence[str]) -> Transport:
+def transport_to(url: str | Sequence[str], hedging: Hedging | None = None) -> Transport:
     """The transport to one address or several, see `targets_of`, whose ValueError it raises."""
     targets = targets_of(url)
-    return BalancedTransport(targets) if _may_be_several(targets) else GrpcTransport(*targets)
+    if _may_be_several(targets):
+        return BalancedTransport(targets, hedging)
+    return GrpcTransport(*targets)
 
 
-def async_transport_to(url: str | Sequence[str]) -> AsyncTransport:
+def async_transport_to(url: str | Sequence[str], hedging: Hedging | None = None) -> AsyncTransport:
     """The twin of `transport_to` for asyncio."""
     targets = targets_of(url)
     if _may_be_several(targets):
-        return AsyncBalancedTransport(targets)
+        return AsyncBalancedTransport(targets, hedging)
     return AsyncGrpcTransport(*targets)
 
 
@@ -79,19 +84,95 @@ class _Servers(Generic[One]):
             return list(self._connections.values())
 
 
+@dataclass
+class _Sending:
+    """A request that is being sent, for another thread.
+
+    Attributes:
+        target: The server that has it; "" before one does.
+        call: The call.
+    """
+
+    target: str = ""
+    call: Any = None
+
+    def cancel(self) -> None:
+        """Has the server drop it, and its thread end."""
+        if self.call is not None:
+            self.call.cancel()
+
+
+def _elsewhere(request: Request, sending: _Sending) -> Request:
+    return replace(request, tried=request.tried | {sending.target})
+
+
 class BalancedTransport:
     """gRPC channels to several servers, without encryption; see `Transport`."""
 
-    def __init__(self, targets: Sequence[str]) -> None:
-        """Takes gRPC targets, see `targets_of`; behind a name may be several servers."""
+    def __init__(self, targets: Sequence[str], hedging: Hedging | None = None) -> None:
+        """Takes gRPC targets, see `targets_of`; behind a name may be several servers.
+
+        Args:
+            targets: The targets.
+            hedging: With it, a request that takes long is sent to a second server as well.
+        """
         self._targets = targets
+        self._hedging = hedging
         self._servers = _Servers(targets, GrpcTransport)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._targets,)
+        return type(self), (self._targets, self._hedging)
 
     def send(self, request: Request, timeout: float | None) -> bytes:
         """See `Transport`."""
+        if self._hedging is None:
+            return self._send(request, timeout, _Sending())
+        start = time.monotonic()
+        delay = self._hedging.delay(request)
+        response = (
+            self._send(request, timeout, _Sending())
+            if delay is None
+            else self._send_hedged(request, timeout, delay)
+        )
+        self._hedging.learn(request, time.monotonic() - start)
+        return response
+
+    def _send_hedged(self, request: Request, timeout: float | None, delay: float) -> bytes:
+        """Sends a request, and after `delay` seconds another; the first answer counts."""
+        assert self._hedging
+        start = time.monotonic()
+        ended: queue.SimpleQueue[bytes | BaseException] = queue.SimpleQueue()
+        first, second = _Sending(), _Sending()
+
+        def run(request: Request, timeout: float | None, sending: _Sending) -> None:
+            try:
+                ended.put(self._send(request, timeout, sending))
+            except BaseException as error:
+                ended.put(error)
+
+        def begin(*arguments: Any) -> None:
+            threading.Thread(target=run, args=arguments, daemon=True).start()
+
+        begin(request, timeout, first)
+        try:
+            try:
+                outcome = ended.get(timeout=delay)
+            except queue.Empty:
+                hedged = self._servers.balancer.has_other(first.target) and self._hedging.spend()
+                if hedged:
+                    left = None if timeout is None else timeout - (time.monotonic() - start)
+                    begin(_elsewhere(request, first), left, second)
+                outcome = ended.get()
+                if hedged and isinstance(outcome, StatusError):
+                    outcome = ended.get()
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+        finally:
+            first.cancel()
+            second.cancel()
+
+    def _send(self, request: Request, timeout: float | None, sending: "_Sending") -> bytes:
         servers, balancer = self._servers, self._servers.balancer
         servers.update()
         if not servers.resolver.known:
@@ -102,7 +183,8 @@ class BalancedTransport:
         with balancer.attempt(request.tried) as attempt:
             self._probe()
             connection = servers.to(attempt.server.target)
-            call = connection.begin(request, timeout)
+            call = sending.call = connection.begin(request, timeout)
+            sending.target = attempt.server.target
             try:
                 while (response := connection.result(call, _LOOK_SECONDS)) is None:
                     self._probe(attempt)
@@ -132,17 +214,54 @@ class BalancedTransport:
 class AsyncBalancedTransport:
     """The twin of `BalancedTransport` for asyncio."""
 
-    def __init__(self, targets: Sequence[str]) -> None:
-        """Takes gRPC targets, see `targets_of`; behind a name may be several servers."""
+    def __init__(self, targets: Sequence[str], hedging: Hedging | None = None) -> None:
+        """Takes what `BalancedTransport` takes."""
         self._targets = targets
+        self._hedging = hedging
         self._servers = _Servers(targets, AsyncGrpcTransport)
         self._probes: set[asyncio.Task[None]] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._targets,)
+        return type(self), (self._targets, self._hedging)
 
     async def send_async(self, request: Request, timeout: float | None) -> bytes:
         """See `AsyncTransport`."""
+        if self._hedging is None:
+            return await self._send(request, timeout, _Sending())
+        start = time.monotonic()
+        delay = self._hedging.delay(request)
+        response = await (
+            self._send(request, timeout, _Sending())
+            if delay is None
+            else self._send_hedged(request, timeout, delay)
+        )
+        self._hedging.learn(request, time.monotonic() - start)
+        return response
+
+    async def _send_hedged(self, request: Request, timeout: float | None, delay: float) -> bytes:
+        """Sends a request, and after `delay` seconds another; the first answer counts."""
+        assert self._hedging
+        start = time.monotonic()
+        first = _Sending()
+        tasks = [asyncio.ensure_future(self._send(request, timeout, first))]
+        try:
+            await asyncio.wait(tasks, timeout=delay)
+            waits = not tasks[0].done() and self._servers.balancer.has_other(first.target)
+            if waits and self._hedging.spend():
+                left = None if timeout is None else timeout - (time.monotonic() - start)
+                second = self._send(_elsewhere(request, first), left, _Sending())
+                tasks.append(asyncio.ensure_future(second))
+            pending = set(tasks)
+            while True:
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    if not pending or task.exception() is None:
+                        return task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _send(self, request: Request, timeout: float | None, sending: _Sending) -> bytes:
         servers, balancer = self._servers, self._servers.balancer
         servers.update()
         if not servers.resolver.known:
@@ -152,7 +271,8 @@ class AsyncBalancedTransport:
             timeout = _left(timeout, start)
         with balancer.attempt(request.tried) as attempt:
             self._probe()
-            connection = servers.to(attempt.server.target)
+            sending.target = attempt.server.target
+            connection = servers.to(sending.target)
             call = asyncio.ensure_future(connection.send_async(request, timeout))
             try:
                 while not (await asyncio.wait({call}, timeout=_LOOK_SECONDS))[0]:

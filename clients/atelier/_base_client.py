@@ -6,6 +6,7 @@ from typing import Any
 
 from atelier._calls import Call
 from atelier._errors import AtelierError, InvalidRequest, from_status
+from atelier._hedging import Hedging
 from atelier._retry_budget import RetryBudget
 from atelier._retry_policy import RetryPolicy, UseClientDefault, checked_timeout
 from atelier._transport import StatusError
@@ -23,6 +24,7 @@ class BaseClient:
         timeout: float | None,
         retries: int | None,
         bulk: bool,
+        hedge: bool,
     ) -> None:
         if retries is not None and retries < 0:
             raise ValueError(
@@ -33,6 +35,7 @@ class BaseClient:
         self.retries = retries
         self._bulk = bulk
         self._budget = RetryBudget()
+        self._hedging = Hedging(self._budget) if hedge else None
         self._closed = False
 
     def __repr__(self) -> str:

@@ -64,6 +64,8 @@ class Client(BaseClient):
             allows, so that the restart of a server loses nothing; without a timeout, that is for
             ever.
         bulk: Whether its requests may wait: they come after those of all other clients.
+        hedge: Whether a request that takes longer than 95 % of the recent ones to its model is sent
+            to a second server as well; the first answer counts. With one server, it means nothing.
         transport: What carries the requests. None means a gRPC channel to `url`; tests of your own
             code give an `atelier.testing.MockTransport`.
 
@@ -78,10 +80,11 @@ class Client(BaseClient):
         timeout: float | None = 30.0,
         retries: int | None = None,
         bulk: bool = False,
+        hedge: bool = False,
         transport: Transport | None = None,
     ) -> None:
-        super().__init__(url, timeout=timeout, retries=retries, bulk=bulk)
-        self._transport = transport_to(url) if transport is None else transport
+        super().__init__(url, timeout=timeout, retries=retries, bulk=bulk, hedge=hedge)
+        self._transport = transport_to(url, self._hedging) if transport is None else transport
 
     def stylize(
         self,

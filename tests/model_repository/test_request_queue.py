@@ -78,12 +78,12 @@ def test_a_request_that_would_come_too_late_is_refused_at_once(queue):
     took(queue, 1.0)
     put(queue, "x", "y")
     names(queue, WORKERS)
-    # Half a second until a worker is free, and a second of work; a quarter more to be safe.
-    with pytest.raises(TooLateError, match=r"it would take 1.5 s, and 1.8 are left"):
-        put(queue, "z", seconds=1.8)
-    put(queue, "z", seconds=1.9)
+    # Half a second until a worker is free, and a second of work; half as much more to be safe.
+    with pytest.raises(TooLateError, match=r"it would take 1.5 s, and 2.2 are left"):
+        put(queue, "z", seconds=2.2)
+    put(queue, "z", seconds=2.3)
     with pytest.raises(TooLateError, match=r"it would take 2 s"):
-        put(queue, "later", seconds=1.9)
+        put(queue, "later", seconds=2.3)
 
 
 def test_bulk_work_delays_nobody_in_this_reckoning_either(queue):
@@ -91,7 +91,7 @@ def test_bulk_work_delays_nobody_in_this_reckoning_either(queue):
     put(queue, "x", "y")
     names(queue, WORKERS)
     put(queue, *"abc", bulk=True)
-    put(queue, "person", seconds=1.9)
+    put(queue, "person", seconds=2.3)
     with pytest.raises(TooLateError, match=r"it would take 3.5 s"):
         put(queue, "d", seconds=2, bulk=True)
 

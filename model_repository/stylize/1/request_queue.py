@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 OF_THE_NEWEST = 0.1
 """The share of the last request in the mean time that one takes."""
-SAFETY = 1.25
+SAFETY = 1.5
 """A request is accepted if this many times the time that it is expected to take is left."""
 
 

@@ -41,6 +41,7 @@ SLOW := $(addprefix tests/, \
 	serving/reload/test_reload.py \
 	serving/reload/test_reload_signals.py \
 	serving/test_backend_options.py \
+	serving/test_chaos.py \
 	serving/test_closed_to_clients.py \
 	serving/test_http_is_closed.py \
 	serving/test_nothing_is_left.py \
@@ -53,7 +54,7 @@ export SLOW_TESTS := $(SLOW)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint format export bench clean
+.PHONY: help demo serve test test-fast lint format export bench chaos clean
 
 help:  ## Lists the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -86,6 +87,10 @@ export: $(DEVELOPED)  ## Publishes every family's checkpoint to model_repository
 
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py
+
+CHAOS ?= --seconds 3600
+chaos: $(SERVED)  ## An hour of mixed traffic with faults, into out/chaos.json; CHAOS="--seconds 600" for less
+	$(BIN)/python bench/chaos.py $(CHAOS)
 
 clean:  ## Removes .venv, out and dist
 	rm -rf $(VENV) out dist

@@ -1,6 +1,7 @@
 """The service under more than it can do: goodput, what rejections cost, people beside bulk work.
 
-    python bench/overload.py [--model stylize] [--seconds 10] [--unbounded]
+    python bench/overload.py [--model stylize] [--side 256] [--seconds 10]
+        [--deadline 1] [--unbounded]
 
 The capacity is what a closed loop of callers is answered. Then requests come at random at multiples
 of it, whatever the server does. Goodput is what was answered before its deadline. Client and server
@@ -33,13 +34,12 @@ NEEDED = {"stylize": ("stylize", "style"), "classify": ("classify", "decode", "c
 """The models that are served, by the one that is asked."""
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 CALLERS = 8
-SIDE = 256
 
 
-def body(model: str, timeout: float | None, *, bulk: bool = False) -> bytes:
+def body(model: str, side: int, timeout: float | None, *, bulk: bool = False) -> bytes:
     """A request with an image, and with the seconds that its caller waits."""
     buffer = io.BytesIO()
-    Image.fromarray(data.astronaut()).resize((SIDE, SIDE)).save(buffer, "JPEG", quality=90)
+    Image.fromarray(data.astronaut()).resize((side, side)).save(buffer, "JPEG", quality=90)
     message = service_pb2.ModelInferRequest(model_name=model)
     inputs = {"image": buffer.getvalue()}
     if model == "stylize":
@@ -125,17 +125,24 @@ async def open_loop(
     return outcomes
 
 
-async def measure(url: str, model: str, seconds: float, deadline: float, told: bool) -> None:
-    told_deadline = deadline if told else None
-    people, bulk = body(model, told_deadline), body(model, told_deadline, bulk=told)
+async def measure(url: str, arguments: argparse.Namespace) -> None:
+    model, seconds, deadline = arguments.model, arguments.seconds, arguments.deadline
+    told = None if arguments.unbounded else deadline
+    people = body(model, arguments.side, told)
+    bulk = body(model, arguments.side, told, bulk=not arguments.unbounded)
     async with grpc.aio.insecure_channel(url) as channel, grpc.aio.insecure_channel(url) as other:
         await closed_loop(channel, people, 2)
         capacity = await closed_loop(channel, people, seconds)
         print(f"capacity: {capacity:.1f}/s")
         for factor in (1.5, 5):
+            busy = time.process_time()
             outcomes = await open_loop(channel, people, factor * capacity, seconds, deadline)
-            goodput = len(outcomes.served) / seconds
-            print(f"at {factor} times that: goodput {goodput / capacity:.2f} of it; {outcomes}")
+            busy = (time.process_time() - busy) / seconds
+            goodput = len(outcomes.served) / seconds / capacity
+            print(
+                f"at {factor} times that: goodput {goodput:.2f} of it; {outcomes}; the client had "
+                f"{busy:.2f} of a core"
+            )
         rate = capacity / 5
         alone = await open_loop(channel, people, rate, seconds, deadline)
         print(f"people at {rate:.1f}/s, alone: {alone}")
@@ -165,6 +172,7 @@ def served_models(folder: Path, model: str, *, bounded: bool) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", choices=NEEDED, default="stylize")
+    parser.add_argument("--side", type=int, default=256, help="of the images, in pixels")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--deadline", type=float, default=1)
     parser.add_argument("--unbounded", action="store_true")
@@ -172,12 +180,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         repository = served_models(Path(folder), arguments.model, bounded=not arguments.unbounded)
         with TritonServer(repository) as server:
-            asyncio.run(
-                measure(
-                    server.grpc_url, arguments.model, arguments.seconds, arguments.deadline,
-                    not arguments.unbounded,
-                )
-            )  # fmt: skip
+            asyncio.run(measure(server.grpc_url, arguments))
 
 
 if __name__ == "__main__":

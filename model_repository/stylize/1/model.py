@@ -31,8 +31,8 @@ from style_names import parse_names
 from whole_numbers import ABOVE_0, read_whole_numbers
 
 _REFUSALS = (EncodeError, ImageError, OptionsError, SharedMemoryError, StrengthError, StyleError)
-_BOUNDS = ("workers", "max_queue_size", "max_queue_bytes")
-"""The parameters of the queue, see `RequestQueue`."""
+_BOUNDS = ("workers", "max_queue_size", "max_queue_bytes", "max_request_seconds")
+"""Parameters, see `RequestQueue` and `QueuedModel`."""
 
 
 class _CancelledError(Exception):
@@ -71,7 +71,12 @@ class TritonPythonModel:
             bounds["workers"], bounds["max_queue_size"], bounds["max_queue_bytes"]
         )
         self._queued = QueuedModel(
-            pb_utils, args["model_name"], queue, self._answer, bounds["workers"]
+            pb_utils,
+            args["model_name"],
+            queue,
+            self._answer,
+            bounds["workers"],
+            bounds["max_request_seconds"],
         )
 
     def finalize(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -13,10 +14,14 @@ from request_queue import QueueFullError, RequestQueue, TooLateError, Waiting
 GAUGE = "atelier_queue_requests"
 GAUGE_SECONDS = 0.05
 """Between two messages to Triton, which holds the metrics."""
+LOOK_SECONDS = 1.0
+"""Between two looks at how long the workers have been at their requests."""
 
 # Both begin as Triton's own messages do, which clients know.
 FULL = "Exceeds maximum queue size"
 LATE = "Request timeout expired"
+HANGING = 70
+"""The exit code of a process whose worker hangs (EX_SOFTWARE)."""
 
 
 class QueuedModel:
@@ -32,6 +37,7 @@ class QueuedModel:
         queue: RequestQueue[Any],
         answer: Callable[[Any, Callable[[], float]], Any],
         workers: int,
+        max_seconds: float,
         ended: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Starts the workers.
@@ -43,12 +49,16 @@ class QueuedModel:
             answer: Makes the response to a request; it also gets a function that tells how many
                 seconds its caller waits still.
             workers: How many threads work.
+            max_seconds: How long a request may be in work. This process ends if one takes longer:
+                whatever hangs, a server that starts again is better than one that never answers.
             ended: Told "overloaded" or "abandoned" of a request that is not worked at.
         """
         self._utils = utils
         self._queue = queue
         self._answer = answer
         self._ended = ended
+        self._max_seconds = max_seconds
+        self._began_at: dict[int, float] = {}
         self._changed = threading.Event()
         self._closed = False
         kind = utils.MetricFamily
@@ -56,7 +66,7 @@ class QueuedModel:
         self._family = kind(name=GAUGE, description=text, kind=kind.GAUGE)
         self._gauge = self._family.Metric(labels={"model": name})
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
-        self._threads.append(threading.Thread(target=self._measure, daemon=True))
+        self._threads.append(threading.Thread(target=self._watch, daemon=True))
         for thread in self._threads:
             thread.start()
 
@@ -103,13 +113,15 @@ class QueuedModel:
             return False
         self._changed.set()
         seconds = None
-        start = time.perf_counter()
+        worker = threading.get_ident()
+        start = self._began_at[worker] = time.monotonic()
         response = self._late_refusal(waiting)
         if response is None:
             response = self._answer(waiting.item, partial(self._queue.seconds_left, waiting))
             if not response.has_error():
-                seconds = time.perf_counter() - start
+                seconds = time.monotonic() - start
         self._send(waiting.item, response)
+        del self._began_at[worker]
         self._queue.done(seconds)
         return True
 
@@ -136,12 +148,19 @@ class QueuedModel:
             failure = self._utils.TritonError(str(error), self._utils.TritonError.INTERNAL)
             sender.send(self._utils.InferenceResponse(error=failure), flags=final)
 
-    def _measure(self) -> None:
+    def _watch(self) -> None:
         while not self._closed:
-            self._changed.wait()
-            self._changed.clear()
-            self._gauge.set(len(self._queue))
-            time.sleep(GAUGE_SECONDS)
+            if self._changed.wait(LOOK_SECONDS):
+                self._changed.clear()
+                self._gauge.set(len(self._queue))
+                time.sleep(GAUGE_SECONDS)
+            oldest = min(list(self._began_at.values()), default=math.inf)
+            if time.monotonic() - oldest > self._max_seconds:
+                self._utils.Logger.log_error(
+                    f"a request has been in work for {self._max_seconds:g} s: this process ends, "
+                    "so that the server starts again"
+                )
+                os._exit(HANGING)
 
 
 def _is_bulk(request: Any) -> bool:

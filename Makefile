@@ -34,7 +34,7 @@ SLOW := $(addprefix tests/, \
 	model_repository/test_generate.py \
 	model_repository/test_malformed.py \
 	model_repository/test_metrics.py \
-	model_repository/test_priorities.py \
+	model_repository/test_queue.py \
 	model_repository/test_shared_memory.py \
 	model_repository/test_stylize.py \
 	model_repository/test_stylize_options.py \
@@ -44,6 +44,7 @@ SLOW := $(addprefix tests/, \
 	serving/reload/test_reload.py \
 	serving/reload/test_reload_signals.py \
 	serving/test_backend_options.py \
+	serving/test_chaos.py \
 	serving/test_closed_to_clients.py \
 	serving/test_http_is_closed.py \
 	serving/test_nothing_is_left.py \
@@ -58,7 +59,7 @@ export SLOW_TESTS := $(SLOW)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint format export manifests bench deploy-check clean
+.PHONY: help demo serve test test-fast lint format export manifests bench chaos deploy-check clean
 
 help:  ## Lists the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -95,6 +96,10 @@ manifests: $(SERVED)  ## Writes down the code of the models that no export makes
 
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py
+
+CHAOS ?= --seconds 3600
+chaos: $(SERVED)  ## An hour of mixed traffic with faults, into out/chaos.json; CHAOS="--seconds 600" for less
+	$(BIN)/python bench/chaos.py $(CHAOS)
 
 deploy-check: $(DEVELOPED)  ## Checks the recipes in deploy/, as far as that goes without a container engine or a cluster
 	@command -v promtool prometheus >/dev/null || { echo "Needs Prometheus: apt-get install prometheus"; exit 1; }

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -53,9 +53,6 @@ from atelier._transport import AsyncTransport, Request, StatusError
 
 T = TypeVar("T")
 
-_BULK_PRIORITY: Final = 2
-"""The level of work that may wait, in the models' configurations; that of all else is 1."""
-
 
 class AsyncClient(BaseClient):
     """The twin of `Client` for asyncio. Each event loop in which it is used has its connection.
@@ -78,6 +75,9 @@ class AsyncClient(BaseClient):
             of a caller that starts thousands of them; the others wait for a place.
         tls: As in `Client`.
         token: As in `Client`.
+        bulk: As in `Client`. What works through many images, such as `stylize_many`, is bulk
+            work in any client.
+        hedge: As in `Client`.
         transport: As in `Client`.
 
     Raises:
@@ -93,15 +93,18 @@ class AsyncClient(BaseClient):
         max_in_flight: int = 64,
         tls: bool | Tls | None = None,
         token: str | None = None,
+        bulk: bool = False,
+        hedge: bool = False,
         transport: AsyncTransport | None = None,
     ) -> None:
-        super().__init__(url, timeout=timeout, retries=retries)
+        super().__init__(url, timeout=timeout, retries=retries, bulk=bulk, hedge=hedge)
         if max_in_flight < 1:
             raise ValueError(f"max_in_flight {max_in_flight}: give 1 or more")
         self._max_in_flight = max_in_flight
         self._places = PerLoop(partial(asyncio.Semaphore, max_in_flight))
-        self._transport = async_transport_to(url, tls, token) if transport is None else transport
-        self._priority = 0  # Each model's own default.
+        self._transport = (
+            async_transport_to(url, tls, token, self._hedging) if transport is None else transport
+        )
 
     async def stylize(
         self,
@@ -405,7 +408,7 @@ class AsyncClient(BaseClient):
     def _for_bulk(self) -> Self:
         """This client, on the same connection, with requests that come after those of others."""
         twin = copy.copy(self)
-        twin._priority = _BULK_PRIORITY
+        twin._bulk = True
         return twin
 
     async def _converse(self, conversation: Conversation[T], timeout: Timeout) -> T:
@@ -446,7 +449,7 @@ class AsyncClient(BaseClient):
 
     async def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
         body = await asyncio.to_thread(
-            call.request, policy.remaining(), policy.request_id, self._priority
+            call.request, policy.remaining(), policy.request_id, bulk=self._bulk
         )
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:

@@ -72,6 +72,9 @@ class Client(BaseClient):
             ATELIER_TLS_CA, ATELIER_TLS_KEY and ATELIER_TLS_CERTIFICATE with the files of a `Tls`.
         token: What a server that asks for one is shown with each request; "": nothing. None means
             that of ATELIER_TOKEN, or of the file that ATELIER_TOKEN_FILE names.
+        bulk: Whether its requests may wait: they come after those of all other clients.
+        hedge: Whether a request that takes longer than 95 % of the recent ones to its model is sent
+            to a second server as well; the first answer counts. With one server, it means nothing.
         transport: What carries the requests. None means a gRPC channel to `url`; tests of your own
             code give an `atelier.testing.MockTransport`.
 
@@ -88,10 +91,14 @@ class Client(BaseClient):
         retries: int | None = None,
         tls: bool | Tls | None = None,
         token: str | None = None,
+        bulk: bool = False,
+        hedge: bool = False,
         transport: Transport | None = None,
     ) -> None:
-        super().__init__(url, timeout=timeout, retries=retries)
-        self._transport = transport_to(url, tls, token) if transport is None else transport
+        super().__init__(url, timeout=timeout, retries=retries, bulk=bulk, hedge=hedge)
+        self._transport = (
+            transport_to(url, tls, token, self._hedging) if transport is None else transport
+        )
 
     def stylize(
         self,
@@ -674,7 +681,7 @@ class Client(BaseClient):
                 time.sleep(pause)
 
     def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
-        body = call.request(policy.remaining(), policy.request_id)
+        body = call.request(policy.remaining(), policy.request_id, bulk=self._bulk)
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
             with logged(request), traced(request) as sent:

@@ -41,6 +41,7 @@ class Options:
         keep_colors: Whether the answer has the colours of the photograph.
         longest_side: Of the picture that the network paints, in pixels; None leaves it as it is.
         strength: 0, the photograph, to 2; 1 is the style as it is.
+        bulk: Whether it waits until no other request does.
         network_version: The version of the network, or None for the model's own choice.
     """
 
@@ -49,6 +50,7 @@ class Options:
     keep_colors: bool = False
     longest_side: int | None = None
     strength: float = 1.0
+    bulk: bool = False
     network_version: int | None = None
 
 
@@ -68,9 +70,10 @@ def read_options(parameters: dict[str, object], min_side: int) -> Options:
     readers: dict[str, Callable[[object], Any]] = {
         "format": _format,
         "quality": _quality,
-        "keep_colors": _keep_colors,
+        "keep_colors": partial(_yes_or_no, "keep_colors"),
         "longest_side": partial(_longest_side, min_side=min_side),
         "strength": read_strength,
+        "bulk": partial(_yes_or_no, "bulk"),
         "network_version": read_version,
     }
     for name in parameters:
@@ -123,11 +126,11 @@ def _quality(value: object) -> int:
     return int(str(value))
 
 
-def _keep_colors(value: object) -> bool:
+def _yes_or_no(name: str, value: object) -> bool:
     # Folded, since languages write their own True and TRUE.
     answer = _YES_OR_NO.get(str(value).lower())
     if answer is None:
-        raise OptionsError(f"keep_colors {_quote(value)} is not possible: use true or false")
+        raise OptionsError(f"{name} {_quote(value)} is not possible: use true or false")
     return answer
 
 

@@ -1,5 +1,6 @@
 """The program of the image with NVIDIA's Triton, run with the embedded one in its place."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -108,13 +109,15 @@ def serve(repository, tmp_path):
             },
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
         started.append(process)
         return process, f"{LOCALHOST}:{grpc_port}", f"{LOCALHOST}:{http_port}"
 
     yield start
     for process in started:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # Triton and its models too, after a failure
         process.wait()
 
 

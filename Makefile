@@ -21,6 +21,7 @@ SLOW := $(addprefix tests/, \
 	clients/test_codec.py \
 	clients/test_real_autoencoder.py \
 	clients/test_real_server.py \
+	deploy/test_prometheus.py \
 	deploy/test_serve_triton.py \
 	export/classifier/test_family.py \
 	export/generator/test_family.py \
@@ -32,6 +33,7 @@ SLOW := $(addprefix tests/, \
 	model_repository/test_drain.py \
 	model_repository/test_generate.py \
 	model_repository/test_malformed.py \
+	model_repository/test_metrics.py \
 	model_repository/test_priorities.py \
 	model_repository/test_shared_memory.py \
 	model_repository/test_stylize.py \
@@ -47,6 +49,7 @@ SLOW := $(addprefix tests/, \
 	serving/test_nothing_is_left.py \
 	serving/test_plain_paths.py \
 	serving/test_serve_command.py \
+	serving/test_tracing.py \
 	serving/test_server.py)
 
 # They come first, so that none of them runs alone at the end.
@@ -54,7 +57,7 @@ export SLOW_TESTS := $(SLOW)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint format export bench clean deploy-check deploy-check-recipes
+.PHONY: help demo serve test test-fast lint format export bench clean deploy-check deploy-check-recipes deploy-check-observe
 
 help:  ## Lists the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -88,11 +91,17 @@ export: $(DEVELOPED)  ## Publishes every family's checkpoint to model_repository
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py
 
-deploy-check: deploy-check-recipes  ## Checks the recipes in deploy/, as far as that goes without a container engine or a cluster
+deploy-check: deploy-check-recipes deploy-check-observe  ## Checks all of deploy/ that can be checked without a container engine or a cluster
 
 deploy-check-recipes: $(DEVELOPED)
 	$(BIN)/pip install --quiet --editable '.[deploy-check]'
-	DEPLOY_CHECK=1 $(PYTEST) tests/deploy
+	DEPLOY_CHECK=1 $(BIN)/python -m pytest -W error --ignore tests/deploy/test_prometheus.py tests/deploy
+	@if [ "$$(id -u)" = 0 ] && command -v debootstrap >/dev/null; then $(BIN)/python deploy/check_cpu_image.py; \
+		else echo "Not run, for it needs root and debootstrap: deploy/check_cpu_image.py"; fi
+
+deploy-check-observe: $(DEVELOPED)
+	@command -v promtool prometheus >/dev/null || { echo "Needs Prometheus: apt-get install prometheus"; exit 1; }
+	$(BIN)/python -m pytest -W error tests/deploy/test_prometheus.py
 
 clean:  ## Removes .venv, out and dist
 	rm -rf $(VENV) out dist

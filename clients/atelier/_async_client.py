@@ -24,6 +24,7 @@ from atelier import (
     _health,
     _latent_space,
     _statistics,
+    _status,
     _stylize,
 )
 from atelier._balanced_transport import async_transport_to
@@ -44,7 +45,9 @@ from atelier._posterior import Posterior
 from atelier._request_log import logged
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
+from atelier._status import ServerStatus
 from atelier._styles import Style
+from atelier._tracing import traced
 from atelier._transport import AsyncTransport, Request, StatusError
 
 T = TypeVar("T")
@@ -105,6 +108,7 @@ class AsyncClient(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Image.Image:
         """Repaints an image in a style, as `Client.stylize` does."""
@@ -114,6 +118,7 @@ class AsyncClient(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         return await self._converse(_stylize.stylize(image, style, parameters), timeout)
 
@@ -127,6 +132,7 @@ class AsyncClient(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> bytes:
         """Repaints an image and returns it encoded, as `Client.stylize_encoded` does."""
@@ -136,6 +142,7 @@ class AsyncClient(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         conversation = _stylize.stylize_encoded(image, style, parameters)
         return await self._converse(conversation, timeout)
@@ -370,6 +377,10 @@ class AsyncClient(BaseClient):
         """Asks whether the server and its models are ready, as `Client.health` does."""
         return await self._lead(_health.health(self.url), self._health_policy(wait))
 
+    async def status(self) -> ServerStatus:
+        """Asks what the server is and what it has done, as `Client.status` does."""
+        return await self._lead(_status.status(), self._health_policy(0))
+
     async def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""
         self._closed = True
@@ -434,7 +445,7 @@ class AsyncClient(BaseClient):
         )
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
-            with logged(request):
-                return await self._transport.send_async(request, policy.remaining())
+            with logged(request), traced(request) as sent:
+                return await self._transport.send_async(sent, policy.remaining())
         except StatusError as error:
             raise self._error(error, call, policy) from error

@@ -20,6 +20,7 @@ from atelier import (
     _health,
     _latent_space,
     _statistics,
+    _status,
     _stylize,
 )
 from atelier._balanced_transport import transport_to
@@ -35,7 +36,9 @@ from atelier._posterior import Posterior
 from atelier._request_log import logged
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
+from atelier._status import ServerStatus
 from atelier._styles import Style
+from atelier._tracing import traced
 from atelier._transport import Request, StatusError, Transport
 
 T = TypeVar("T")
@@ -91,6 +94,7 @@ class Client(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Image.Image:
         """Repaints an image in a style.
@@ -108,6 +112,8 @@ class Client(BaseClient):
             format: How the pixels travel back. None means without loss, so that they are the
                 network's own; "jpeg" is quicker on a slow network.
             quality: 1 to 100, for "jpeg" and "webp".
+            network_version: The version of the network, of those that are served; None means the
+                server's choice, the newest. See `Canary`.
             timeout: Seconds for this call, or None for no limit, in place of the client's.
 
         Returns:
@@ -129,6 +135,7 @@ class Client(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         return self._converse(_stylize.stylize(image, style, parameters), timeout)
 
@@ -142,6 +149,7 @@ class Client(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> bytes:
         """Repaints an image as `stylize` does, and returns it as the file that the server made.
@@ -155,6 +163,7 @@ class Client(BaseClient):
             format: The file's format. None means that of the file sent, and "png" where the
                 image was no JPEG, PNG or WebP file.
             quality: 1 to 100, for "jpeg" and "webp". None means the server's own, 95 for JPEG.
+            network_version: As in `stylize`.
             timeout: As in `stylize`.
 
         Returns:
@@ -169,6 +178,7 @@ class Client(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         conversation = _stylize.stylize_encoded(image, style, parameters)
         return self._converse(conversation, timeout)
@@ -606,6 +616,14 @@ class Client(BaseClient):
         """
         return self._lead(_health.health(self.url), self._health_policy(wait))
 
+    def status(self) -> ServerStatus:
+        """Asks what the server is, and what each of its models has done so far.
+
+        Raises:
+            AtelierError: As in `stylize`. What is not ready is no error.
+        """
+        return self._lead(_status.status(), self._health_policy(0))
+
     def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""
         self._closed = True
@@ -650,7 +668,7 @@ class Client(BaseClient):
         body = call.request(policy.remaining(), policy.request_id)
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
-            with logged(request):
-                return self._transport.send(request, policy.remaining())
+            with logged(request), traced(request) as sent:
+                return self._transport.send(sent, policy.remaining())
         except StatusError as error:
             raise self._error(error, call, policy) from error

@@ -25,6 +25,9 @@ than Triton's 30 s."""
 RESTRICTED = ("shared-memory", "model-repository", "trace", "logging")
 """What can change the server or its host's memory, closed to clients over the network."""
 
+SUMMARIES = ("latencies=true", "quantiles=0.5:0.05,0.95:0.005,0.99:0.001,0.999:0.0001")
+"""Quantiles of the latencies among the metrics, each with the error that its rank may have."""
+
 OWN_OPTIONS = (
     "allow-grpc",
     "allow-http",
@@ -160,6 +163,9 @@ def command_line(
         "shm-growth-byte-size": SHARED_MEMORY_BYTES,
         "stub-timeout-seconds": STUB_TIMEOUT_SECONDS,
     }
+    metrics = [f"--metrics-config=summary_{each}" for each in SUMMARIES]
+    if any(option.startswith("--metrics-config") for option in settings.options):
+        metrics = []  # Of two values for one setting, Triton takes the first.
     return [
         str(installation.binary),
         *(f"--model-repository={repository}" for repository in settings.repositories),
@@ -169,6 +175,7 @@ def command_line(
             for backend in ("python", "onnxruntime")
             for name, value in backend_options.items()
         ),
+        *metrics,
         *settings.options,
     ]
 

@@ -21,6 +21,7 @@ MAX_SIDE = {"jpeg": 65_500, "png": 2**31 - 1, "webp": 16_383}
 DEFAULT_QUALITY = 0
 """Leaves the quality to the encoder, which has a default for each format."""
 
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
 _QUALITY = re.compile(r"[1-9][0-9]?|100")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 _YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
@@ -40,6 +41,7 @@ class Options:
         keep_colors: Whether the answer has the colours of the photograph.
         longest_side: Of the picture that the network paints, in pixels; None leaves it as it is.
         strength: 0, the photograph, to 2; 1 is the style as it is.
+        network_version: The version of the network, or None for the model's own choice.
     """
 
     format: str | None = None
@@ -47,6 +49,7 @@ class Options:
     keep_colors: bool = False
     longest_side: int | None = None
     strength: float = 1.0
+    network_version: int | None = None
 
 
 def read_options(parameters: dict[str, object], min_side: int) -> Options:
@@ -68,6 +71,7 @@ def read_options(parameters: dict[str, object], min_side: int) -> Options:
         "keep_colors": _keep_colors,
         "longest_side": partial(_longest_side, min_side=min_side),
         "strength": read_strength,
+        "network_version": read_version,
     }
     for name in parameters:
         if name not in readers:
@@ -93,6 +97,16 @@ def check_sides(format_name: str, width: int, height: int) -> None:
             f"a picture of {width} x {height} pixels does not fit into format {format_name!r}, "
             f"whose sides are limited to {MAX_SIDE[format_name]}: use format 'png'"
         )
+
+
+def read_version(value: object) -> int:
+    """The number of a version, from 1."""
+    if isinstance(value, bool) or not _VERSION.fullmatch(str(value)):
+        raise OptionsError(
+            f"network_version {_quote(value)} is not possible: use the number of a version that "
+            "is served, from 1"
+        )
+    return int(str(value))
 
 
 def _format(value: object) -> str:

@@ -49,6 +49,7 @@ SLOW := $(addprefix tests/, \
 	serving/test_nothing_is_left.py \
 	serving/test_plain_paths.py \
 	serving/test_serve_command.py \
+	serving/test_strangers.py \
 	serving/test_tracing.py \
 	serving/test_server.py)
 
@@ -57,7 +58,8 @@ export SLOW_TESTS := $(SLOW)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint format export bench clean deploy-check deploy-check-recipes deploy-check-observe
+.PHONY: help demo serve test test-fast lint format export manifests bench clean deploy-check \
+	deploy-check-recipes deploy-check-observe
 
 help:  ## Lists the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -87,6 +89,9 @@ format: $(DEVELOPED)  ## Formats the code and fixes what ruff can fix
 
 export: $(DEVELOPED)  ## Publishes every family's checkpoint to model_repository
 	$(BIN)/atelier export all
+
+manifests: $(SERVED)  ## Writes down the code of the models that no export makes, after a change of it
+	$(BIN)/atelier manifest $(addprefix model_repository/,decode/1 encode/1 stylize/1)
 
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py

@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from atelier._access import Tls
 from atelier._async_client import AsyncClient
 from atelier._bulk.many import BulkResult
 from atelier._canary import Canary
@@ -49,6 +50,7 @@ __all__ = [
     "ServerFailed",
     "ServerStatus",
     "Style",
+    "Tls",
     "Unreachable",
 ]
 

@@ -27,6 +27,7 @@ from atelier import (
     _status,
     _stylize,
 )
+from atelier._access import Tls
 from atelier._balanced_transport import async_transport_to
 from atelier._base_client import BaseClient, Timeout
 from atelier._bulk.limit import GradientLimit
@@ -75,10 +76,12 @@ class AsyncClient(BaseClient):
         retries: As in `Client`.
         max_in_flight: How many calls may be under way at once in a loop, which bounds the memory
             of a caller that starts thousands of them; the others wait for a place.
+        tls: As in `Client`.
+        token: As in `Client`.
         transport: As in `Client`.
 
     Raises:
-        ValueError: A setting is out of its range.
+        ValueError: As in `Client`, and the same for OSError.
     """
 
     def __init__(
@@ -88,6 +91,8 @@ class AsyncClient(BaseClient):
         timeout: float | None = 30.0,
         retries: int | None = None,
         max_in_flight: int = 64,
+        tls: bool | Tls | None = None,
+        token: str | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
         super().__init__(url, timeout=timeout, retries=retries)
@@ -95,7 +100,7 @@ class AsyncClient(BaseClient):
             raise ValueError(f"max_in_flight {max_in_flight}: give 1 or more")
         self._max_in_flight = max_in_flight
         self._places = PerLoop(partial(asyncio.Semaphore, max_in_flight))
-        self._transport = async_transport_to(url) if transport is None else transport
+        self._transport = async_transport_to(url, tls, token) if transport is None else transport
         self._priority = 0  # Each model's own default.
 
     async def stylize(

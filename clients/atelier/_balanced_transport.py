@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import grpc
 
+from atelier._access import Access, Tls
 from atelier._balancer import PROBE_SECONDS, Attempt, Balancer
 from atelier._channel import targets_of
 from atelier._resolver import Resolver
@@ -27,18 +28,34 @@ _LOOK_SECONDS: Final = 0.5
 """How often a request that waits looks whether its server still answers."""
 
 
-def transport_to(url: str | Sequence[str]) -> Transport:
-    """The transport to one address or several, see `targets_of`, whose ValueError it raises."""
-    targets = targets_of(url)
-    return BalancedTransport(targets) if _may_be_several(targets) else GrpcTransport(*targets)
+def transport_to(
+    url: str | Sequence[str], tls: bool | Tls | None = None, token: str | None = None
+) -> Transport:
+    """The transport to one address or several.
 
+    Args:
+        url: See `targets_of`.
+        tls: See `Access.of`.
+        token: See `Access.of`.
 
-def async_transport_to(url: str | Sequence[str]) -> AsyncTransport:
-    """The twin of `transport_to` for asyncio."""
-    targets = targets_of(url)
+    Raises:
+        OSError: A file of `tls` or with the token cannot be read.
+        ValueError: What is given cannot be used.
+    """
+    targets, access = targets_of(url), Access.of(tls, token)
     if _may_be_several(targets):
-        return AsyncBalancedTransport(targets)
-    return AsyncGrpcTransport(*targets)
+        return BalancedTransport(targets, access)
+    return GrpcTransport(targets[0], access)
+
+
+def async_transport_to(
+    url: str | Sequence[str], tls: bool | Tls | None = None, token: str | None = None
+) -> AsyncTransport:
+    """The twin of `transport_to` for asyncio."""
+    targets, access = targets_of(url), Access.of(tls, token)
+    if _may_be_several(targets):
+        return AsyncBalancedTransport(targets, access)
+    return AsyncGrpcTransport(targets[0], access)
 
 
 def _may_be_several(targets: Sequence[str]) -> bool:
@@ -50,10 +67,13 @@ def _may_be_several(targets: Sequence[str]) -> bool:
 class _Servers(Generic[One]):
     """The servers behind targets, and the connection to each."""
 
-    def __init__(self, targets: Sequence[str], connect: Callable[[str], One]) -> None:
+    def __init__(
+        self, targets: Sequence[str], access: Access, connect: Callable[[str, Access, str], One]
+    ) -> None:
         self.resolver = Resolver(targets)
         self.balancer = Balancer()
-        self._connect: Callable[[str], One] = connect
+        self._access = access
+        self._connect: Callable[[str, Access, str], One] = connect
         self._lock = threading.Lock()
         self._connections: dict[str, One] = {}
 
@@ -70,7 +90,8 @@ class _Servers(Generic[One]):
         """The connection to a server."""
         with self._lock:
             if target not in self._connections:
-                self._connections[target] = self._connect(target)
+                name = self.resolver.name_of(target)
+                self._connections[target] = self._connect(target, self._access, name)
             return self._connections[target]
 
     def all(self) -> list[One]:
@@ -80,15 +101,15 @@ class _Servers(Generic[One]):
 
 
 class BalancedTransport:
-    """gRPC channels to several servers, without encryption; see `Transport`."""
+    """gRPC channels to several servers; see `Transport`."""
 
-    def __init__(self, targets: Sequence[str]) -> None:
+    def __init__(self, targets: Sequence[str], access: Access) -> None:
         """Takes gRPC targets, see `targets_of`; behind a name may be several servers."""
-        self._targets = targets
-        self._servers = _Servers(targets, GrpcTransport)
+        self._arguments = (targets, access)
+        self._servers = _Servers(targets, access, GrpcTransport)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._targets,)
+        return type(self), self._arguments
 
     def send(self, request: Request, timeout: float | None) -> bytes:
         """See `Transport`."""
@@ -132,14 +153,14 @@ class BalancedTransport:
 class AsyncBalancedTransport:
     """The twin of `BalancedTransport` for asyncio."""
 
-    def __init__(self, targets: Sequence[str]) -> None:
+    def __init__(self, targets: Sequence[str], access: Access) -> None:
         """Takes gRPC targets, see `targets_of`; behind a name may be several servers."""
-        self._targets = targets
-        self._servers = _Servers(targets, AsyncGrpcTransport)
+        self._arguments = (targets, access)
+        self._servers = _Servers(targets, access, AsyncGrpcTransport)
         self._probes: set[asyncio.Task[None]] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._targets,)
+        return type(self), self._arguments
 
     async def send_async(self, request: Request, timeout: float | None) -> bytes:
         """See `AsyncTransport`."""

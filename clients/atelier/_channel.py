@@ -51,8 +51,14 @@ def target_of(url: str) -> str:
     return url if _is_address(host) else f"dns:///{url}"
 
 
-def options_for(target: str) -> ChannelOptions:
-    """The options of the channel to `target`."""
+def options_for(target: str, name: str = "") -> ChannelOptions:
+    """The options of the channel to `target`.
+
+    Args:
+        target: The gRPC target.
+        name: What the server is called, if `target` is one of the addresses behind that name: its
+            certificate has the name.
+    """
     options: ChannelOptions = [
         ("grpc.max_send_message_length", _UNLIMITED),
         ("grpc.max_receive_message_length", _UNLIMITED),
@@ -68,6 +74,8 @@ def options_for(target: str) -> ChannelOptions:
         ("grpc.enable_retries", 0),
         ("grpc.service_config", _SERVICE_CONFIG),
     ]
+    if name:
+        options.append(("grpc.default_authority", name))
     if _is_loopback(target):
         # An http_proxy in the environment is not meant for the machine itself.
         options.append(("grpc.enable_http_proxy", 0))

@@ -23,6 +23,7 @@ from atelier import (
     _status,
     _stylize,
 )
+from atelier._access import Tls
 from atelier._balanced_transport import transport_to
 from atelier._base_client import BaseClient, Timeout
 from atelier._calls import Call
@@ -66,11 +67,17 @@ class Client(BaseClient):
             overloaded: at another server, or after short pauses. None means as long as the timeout
             allows, so that the restart of a server loses nothing; without a timeout, that is for
             ever.
+        tls: Whether to talk to the server in TLS, True or a `Tls`; False: in the clear. None means
+            that the environment says it, as it does for the command line: ATELIER_TLS=1, or
+            ATELIER_TLS_CA, ATELIER_TLS_KEY and ATELIER_TLS_CERTIFICATE with the files of a `Tls`.
+        token: What a server that asks for one is shown with each request; "": nothing. None means
+            that of ATELIER_TOKEN, or of the file that ATELIER_TOKEN_FILE names.
         transport: What carries the requests. None means a gRPC channel to `url`; tests of your own
             code give an `atelier.testing.MockTransport`.
 
     Raises:
-        ValueError: A setting is out of its range.
+        ValueError: A setting is out of its range, or a file for `tls` or `token` is no such file.
+        OSError: Such a file cannot be read.
     """
 
     def __init__(
@@ -79,10 +86,12 @@ class Client(BaseClient):
         *,
         timeout: float | None = 30.0,
         retries: int | None = None,
+        tls: bool | Tls | None = None,
+        token: str | None = None,
         transport: Transport | None = None,
     ) -> None:
         super().__init__(url, timeout=timeout, retries=retries)
-        self._transport = transport_to(url) if transport is None else transport
+        self._transport = transport_to(url, tls, token) if transport is None else transport
 
     def stylize(
         self,

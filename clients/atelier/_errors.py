@@ -90,8 +90,8 @@ class Unreachable(AtelierError, ConnectionError):
 
     @property
     def another_attempt_may_help(self) -> bool:
-        """True, unless the client itself closed the connection."""
-        return self.code is not grpc.StatusCode.CANCELLED
+        """True, unless the client itself closed the connection, or TLS fails for good."""
+        return self.code is not grpc.StatusCode.CANCELLED and not _tls_advice(self.details)
 
 
 class Draining(Unreachable):
@@ -123,9 +123,10 @@ _BY_STATUS: dict[grpc.StatusCode, type[AtelierError]] = {
 
 _NO_VERSION = "has no available versions"
 _DEAD_PROCESS = "is not healthy"
+_TOO_LARGE = "Received http2 header with status: 413"
 
-# Messages that mean something else than their status says. All of them are Triton's, but for two of
-# gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
+# Messages that mean something else than their status says. All of them are Triton's, but for those
+# of gRPC: a message too large, for which waiting does not help, and a web server that is no Triton.
 _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
     (grpc.StatusCode.UNAVAILABLE, "Server is stopping", Draining),
     (grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size", Overloaded),
@@ -140,6 +141,8 @@ _BY_MESSAGE: list[tuple[grpc.StatusCode, str, type[AtelierError]]] = [
     (grpc.StatusCode.INTERNAL, "Failed to increase the shared memory pool size", Overloaded),
     (grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max", InvalidRequest),
     (grpc.StatusCode.UNIMPLEMENTED, "Received http2 header", Unreachable),
+    # A proxy's 413, "content too large", in gRPC's words.
+    (grpc.StatusCode.UNKNOWN, _TOO_LARGE, InvalidRequest),
 ]
 
 _OPENING: dict[type[AtelierError], str] = {
@@ -163,6 +166,44 @@ _ADVICE: dict[type[AtelierError], str] = {
     DeadlineExceeded: "give it more time with timeout= in Python or --timeout on the command line, "
     "or check the address",
 }
+_NOT_ALLOWED = (
+    "it wants a token, and none or another one was sent: give it as token= in Python, or with "
+    "--token-file or ATELIER_TOKEN on the command line"
+)
+
+# What a connection fails with that will never be encrypted: gRPC's words, and what they mean.
+_TLS_ADVICE: list[tuple[str, str]] = [
+    (
+        "WRONG_VERSION_NUMBER",
+        "it does not speak TLS: leave out tls= in Python, or --tls… and ATELIER_TLS… on the "
+        "command line",
+    ),
+    (
+        "certificate has expired",
+        "its certificate has expired: the server needs a new one",
+    ),
+    (
+        "certificate is not yet valid",
+        "its certificate is not valid yet: compare the clocks of both machines",
+    ),
+    (
+        "CERTIFICATE_VERIFY_FAILED|certificate signature failure",
+        "no authority that this client trusts has signed its certificate: give the authority's "
+        "own with tls=Tls(root_certificates=…) in Python or --tls-ca on the command line",
+    ),
+    (
+        "Hostname Verification Check failed",
+        "its certificate has no such name: use the name in the certificate as the address",
+    ),
+]
+# A server with TLS hangs up on whoever talks to it in the clear, and so does one with mutual TLS.
+_HUNG_UP = re.compile(
+    "(?:failed to connect to all addresses|connections to all backends failing).*Socket closed"
+)
+_HUNG_UP_ADVICE = (
+    "it hung up: if it speaks TLS, give tls= in Python or --tls-ca on the command line, and if it "
+    "asks for a certificate, the client's own too"
+)
 _UNAVAILABLE = re.compile(f"{_NO_VERSION}|{_DEAD_PROCESS}")
 _CLEAR_ALREADY = re.compile(f"Server is stopping|{_UNAVAILABLE.pattern}|the client was closed")
 
@@ -192,8 +233,26 @@ def from_status(
     within = "in time" if timeout is None else f"within the timeout of {timeout:g} s"
     opening = _OPENING_UNAVAILABLE if _UNAVAILABLE.search(details) else _OPENING.get(kind, "")
     opening = opening.format(url=url, within=within)
-    if kind in _ADVICE and not _CLEAR_ALREADY.search(details):
-        message = f"{opening}: {_ADVICE[kind]}" + (f" ({details})" if details else "")
+    advice = _advice(kind, details)
+    if advice and not _CLEAR_ALREADY.search(details):
+        sentence = ": ".join(part for part in (opening, advice) if part)
+        message = sentence + (f" ({details})" if details else "")
     else:
         message = ": ".join(part for part in (opening, details) if part)
     return kind(message or f"refused with {code.name}", code=code, details=details, model=model)
+
+
+def _advice(kind: type[AtelierError], details: str) -> str:
+    if kind is NotAllowed and "This protocol is restricted" in details:
+        return _NOT_ALLOWED
+    if _TOO_LARGE in details:
+        return "the message is too large for a proxy before the server"
+    if kind is Unreachable and (advice := _tls_advice(details)):
+        return advice
+    if kind is Unreachable and _HUNG_UP.search(details):
+        return _HUNG_UP_ADVICE
+    return _ADVICE.get(kind, "")
+
+
+def _tls_advice(details: str) -> str:
+    return next((advice for words, advice in _TLS_ADVICE if re.search(words, details)), "")

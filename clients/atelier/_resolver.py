@@ -48,6 +48,12 @@ class Resolver:
         found = [each for target in self._given for each in self._found.get(target, [target])]
         return list(dict.fromkeys(found))
 
+    def name_of(self, target: str) -> str:
+        """The name, with its port, of which a target is one address; "" if it is none."""
+        names = (given for given, found in list(self._found.items()) if target in found)
+        given = next(names, target)
+        return "" if given == target else given.removeprefix("dns:///")
+
     def _look_up(self) -> None:
         for target in self._given:
             try:

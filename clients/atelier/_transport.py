@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 import grpc
 
+from atelier._access import Access
 from atelier._channel import options_for
 from atelier._per_loop import PerLoop
 
@@ -91,31 +92,34 @@ class AsyncTransport(Protocol):
 
 
 class GrpcTransport:
-    """A gRPC channel, without encryption. It connects with its first request."""
+    """A gRPC channel. It connects with its first request."""
 
-    def __init__(self, target: str) -> None:
-        """Makes the channel to a gRPC target, see `target_of`."""
-        self._target = target
-        self._channel = grpc.insecure_channel(target, options=options_for(target))
+    def __init__(self, target: str, access: Access, name: str = "") -> None:
+        """Makes the channel to a gRPC target, see `target_of`; `name` as in `options_for`."""
+        self._arguments = (target, access, name)
+        self._access = access
+        self._channel = _channel(grpc, target, access, name)
         self._closed = False
         # A channel that is only let go of connects on and on.
         weakref.finalize(self, self._channel.close).atexit = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._target,)
+        return type(self), self._arguments
 
     def send(self, request: Request, timeout: float | None) -> bytes:
         """See `Transport`."""
         with self._errors():
             call = self._channel.unary_unary(_SERVICE + request.method)
-            response: bytes = call(request.body, timeout=timeout, metadata=request.metadata)
+            metadata = request.metadata + self._access.metadata
+            response: bytes = call(request.body, timeout=timeout, metadata=metadata)
             return response
 
     def begin(self, request: Request, timeout: float | None) -> Any:
         """Sends a request and returns the call, a `grpc.Future`, whose result is for `result`."""
         with self._errors():
             call = self._channel.unary_unary(_SERVICE + request.method)
-            return call.future(request.body, timeout=timeout, metadata=request.metadata)
+            metadata = request.metadata + self._access.metadata
+            return call.future(request.body, timeout=timeout, metadata=metadata)
 
     def result(self, call: Any, timeout: float) -> bytes | None:
         """The response of a call, or None if it is not there within so many seconds.
@@ -153,22 +157,24 @@ class GrpcTransport:
 class AsyncGrpcTransport:
     """The twin of `GrpcTransport` for asyncio."""
 
-    def __init__(self, target: str) -> None:
-        """Takes a gRPC target, see `target_of`."""
-        self._target = target
+    def __init__(self, target: str, access: Access, name: str = "") -> None:
+        """Takes what `GrpcTransport` does."""
+        self._arguments = (target, access, name)
+        self._access = access
         # Made with the first request of a loop, since a channel binds itself to the loop that runs.
-        self._channels: PerLoop[Any] = PerLoop(partial(_async_channel, target))
+        self._channels: PerLoop[Any] = PerLoop(partial(_async_channel, *self._arguments))
         self._closed = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._target,)
+        return type(self), self._arguments
 
     async def send_async(self, request: Request, timeout: float | None) -> bytes:
         """See `AsyncTransport`."""
         self._check_open()
         call = self._channels.here().unary_unary(_SERVICE + request.method)
+        metadata = request.metadata + self._access.metadata
         try:
-            response: bytes = await call(request.body, timeout=timeout, metadata=request.metadata)
+            response: bytes = await call(request.body, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             raise _status_error(error) from error
         except grpc.aio.UsageError as error:
@@ -195,8 +201,16 @@ class AsyncGrpcTransport:
             await channel.close()
 
 
-def _async_channel(target: str) -> Any:
-    return grpc.aio.insecure_channel(target, options=options_for(target))
+def _async_channel(target: str, access: Access, name: str) -> Any:
+    return _channel(grpc.aio, target, access, name)
+
+
+def _channel(kind: Any, target: str, access: Access, name: str) -> Any:
+    """A channel of `kind`, the module `grpc` or `grpc.aio`."""
+    options = options_for(target, name)
+    if access.tls is None:
+        return kind.insecure_channel(target, options=options)
+    return kind.secure_channel(target, access.tls.credentials(), options=options)
 
 
 def _status_error(error: grpc.RpcError) -> StatusError:

@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,10 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from atelier_serving.closed import Tokens
+    from atelier_serving.manifests import Verification
     from atelier_serving.server import TritonServer
+    from atelier_serving.tls import ServerTls
 
 STDERR = 2
 TURN_SECONDS = 0.25
@@ -30,6 +34,9 @@ class _Repository(click.types.StringParamType):
         return [each for each in re.split(r":(?!//|\d+/)", rv) if each]
 
 
+_FILE = click.Path(exists=True, dir_okay=False, readable=True)
+
+
 def _wait(server: "TritonServer") -> None:
     """Waits in short turns until the server has ended, and so misses no signal.
 
@@ -39,6 +46,43 @@ def _wait(server: "TritonServer") -> None:
     while True:
         with contextlib.suppress(TimeoutError):
             return server.wait(TURN_SECONDS)
+
+
+def _tls(certificate: str | None, key: str | None, client_ca: str | None) -> "ServerTls | None":
+    from atelier_serving.tls import ServerTls
+
+    if certificate is None and key is None and client_ca is None:
+        return None
+    if certificate is None or key is None:
+        raise click.UsageError(
+            "--tls-certificate and --tls-key belong together, and --tls-client-ca needs them: give "
+            "both"
+        )
+    return ServerTls(certificate, key, client_ca)
+
+
+def _verification(public_key: str | None) -> "Verification":
+    from atelier_serving.integrity_commands import read_public_key
+    from atelier_serving.manifests import Verification
+
+    return Verification(None if public_key is None else read_public_key(Path(public_key)))
+
+
+def _tokens(token_file: str | None, admin_token_file: str | None) -> "Tokens":
+    from atelier_serving.closed import Tokens, read_token
+
+    def token(path: str | None, variable: str) -> str:
+        return os.environ.get(variable, "") if path is None else read_token(path)
+
+    try:
+        return Tokens(
+            token(token_file, "ATELIER_SERVE_TOKEN"),
+            token(admin_token_file, "ATELIER_SERVE_ADMIN_TOKEN"),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
 
 
 @click.command(context_settings={"auto_envvar_prefix": "ATELIER_SERVE", "show_default": True})
@@ -70,6 +114,43 @@ def _wait(server: "TritonServer") -> None:
     type=click.IntRange(0, 65535),
     default=8002,
     help="Port for Prometheus metrics; 0: any free.",
+)
+@click.option(
+    "--tls-certificate",
+    metavar="FILE",
+    type=_FILE,
+    help="The server's certificate in PEM: gRPC is encrypted then.",
+)
+@click.option("--tls-key", metavar="FILE", type=_FILE, help="The key of the certificate, in PEM.")
+@click.option(
+    "--tls-client-ca",
+    metavar="FILE",
+    type=_FILE,
+    help="Let in only clients with a certificate of these authorities (mutual TLS).",
+)
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=_FILE,
+    help="Let in only callers with the token in this file, or in ATELIER_SERVE_TOKEN.",
+)
+@click.option(
+    "--admin-token-file",
+    metavar="FILE",
+    type=_FILE,
+    help="Let callers with this token change models, tracing and log over gRPC; "
+    "ATELIER_SERVE_ADMIN_TOKEN is the token itself. Without one, nobody can.",
+)
+@click.option(
+    "--allow-altered",
+    is_flag=True,
+    help="Serve files that are not as their manifests say.",
+)
+@click.option(
+    "--public-key",
+    metavar="FILE",
+    type=_FILE,
+    help="Serve only what a manifest names that is signed with this key's private one.",
 )
 @click.option(
     "--exit-timeout",
@@ -108,6 +189,13 @@ def serve(
     http: bool,
     http_port: int,
     metrics_port: int,
+    tls_certificate: str | None,
+    tls_key: str | None,
+    tls_client_ca: str | None,
+    token_file: str | None,
+    admin_token_file: str | None,
+    allow_altered: bool,
+    public_key: str | None,
     exit_timeout: int,
     trace_otlp: str | None,
     trace_rate: int,
@@ -135,6 +223,11 @@ def serve(
     from atelier_serving.server import TritonServer
     from atelier_serving.tracing import trace_options
 
+    tls = _tls(tls_certificate, tls_key, tls_client_ca)
+    tokens = _tokens(token_file, admin_token_file)
+    if allow_altered and public_key is not None:
+        raise click.UsageError("--allow-altered and --public-key exclude each other")
+    verification = None if allow_altered else _verification(public_key)
     port_source = click.get_current_context().get_parameter_source("http_port")
     http = http or port_source is not ParameterSource.DEFAULT
 
@@ -153,6 +246,9 @@ def serve(
             grpc_port=grpc_port,
             http_port=http_port if http else None,
             metrics_port=metrics_port,
+            tls=tls,
+            tokens=tokens,
+            verification=verification,
             exit_timeout=exit_timeout,
             verbose=verbose,
             options=(*tracing, *options),
@@ -196,7 +292,12 @@ def serve(
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, on_signal)
     log(f"atelier serve has the process id {os.getpid()}")
-    for warning in exposure.warnings(host, http):
+    for warning in exposure.warnings(
+        host,
+        http,
+        encrypted=tls is not None,
+        asks=bool(tls_client_ca or tokens.inference),
+    ):
         log(f"warning: {warning}")
     ready = False
     try:

@@ -7,20 +7,28 @@ from atelier_serving.errors import StartError
 from atelier_serving.ports import resolve
 
 
-def warnings(host: str, http: bool) -> Iterator[str]:
+def warnings(
+    host: str, http: bool, *, encrypted: bool = False, asks: bool = False
+) -> Iterator[str]:
     """Says what the settings open.
 
     Args:
         host: The name or IPv4 address that the server listens on.
         http: Whether HTTP is open.
+        encrypted: Whether gRPC is.
+        asks: Whether it asks callers for a token or a certificate.
 
     Yields:
         A sentence for each opening; none for gRPC on this machine alone.
     """
-    if not _is_local(host):
+    if not _is_local(host) and not (encrypted and asks):
+        missing = [
+            *(["a token or a certificate (--token-file, --tls-client-ca)"] * (not asks)),
+            *(["encryption (--tls-certificate)"] * (not encrypted)),
+        ]
         yield (
             f"--host {host} opens the server to the network: whoever reaches this machine can use "
-            "it, without a password or encryption; keep it behind a firewall or a proxy"
+            f"it, without {' or '.join(missing)}; keep it behind a firewall or a proxy"
         )
     if http:
         yield (

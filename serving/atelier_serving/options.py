@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from atelier_serving.backend_options import environment_of
+from atelier_serving.closed import Tokens
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.installation import Installation
+from atelier_serving.manifests import Verification
+from atelier_serving.tls import ServerTls
 
 HTTP_SOCKET = "http.socket"
 """The socket for HTTP in the server's directory, which only this user can enter."""
@@ -22,8 +25,8 @@ STUB_TIMEOUT_SECONDS = 60
 """How long Triton waits for the process of a Python model to answer. A busy machine needs more
 than Triton's 30 s."""
 
-RESTRICTED = ("shared-memory", "model-repository", "trace", "logging")
-"""What can change the server or its host's memory, closed to clients over the network."""
+SECRET_VARIABLES = ("ATELIER_SERVE_TOKEN", "ATELIER_SERVE_ADMIN_TOKEN")
+"""Variables that hold tokens, which models have no use for."""
 
 SUMMARIES = ("latencies=true", "quantiles=0.5:0.05,0.95:0.005,0.99:0.001,0.999:0.0001")
 """Quantiles of the latencies among the metrics, each with the error that its rank may have."""
@@ -36,8 +39,15 @@ OWN_OPTIONS = (
     "exit-timeout-secs",
     "grpc-address",
     "grpc-port",
+    "grpc-restricted-protocol",
+    "grpc-root-cert",
+    "grpc-server-cert",
+    "grpc-server-key",
+    "grpc-use-ssl",
+    "grpc-use-ssl-mutual",
     "http-address",
     "http-port",
+    "http-restricted-api",
     "metrics-address",
     "metrics-port",
     "model-repository",
@@ -58,6 +68,10 @@ class Settings:
             the supervisor alone, on a socket in the server's private directory: one request over
             HTTP can end Triton 2.51 (CVE-2025-23310).
         metrics_port: Port of the metrics, in the format of Prometheus.
+        tls: What gRPC is encrypted with; with None it is not.
+        tokens: What callers have to show.
+        verification: How the files of the models are compared with their manifests before they
+            are loaded; with None they are not.
         exit_timeout: Seconds that accepted requests may take to finish once the server stops.
         start_timeout: Seconds that loading all models may take.
         verbose: Whether Triton tells what it does; otherwise it tells warnings and errors.
@@ -70,6 +84,9 @@ class Settings:
     grpc_port: int = 0
     http_port: int | None = None
     metrics_port: int = 0
+    tls: ServerTls | None = None
+    tokens: Tokens = field(default=Tokens())
+    verification: Verification | None = None
     exit_timeout: int = 30
     start_timeout: float = 600.0
     verbose: bool = False
@@ -111,9 +128,8 @@ def command_line(
     address: str,
     ports: tuple[int, int | None, int],
     shm_prefix: str,
-    key: str,
 ) -> list[str]:
-    """Composes Triton's command line.
+    """Composes Triton's command line, but for what `closed.Closed` adds to it.
 
     Args:
         settings: The settings of the server, its repositories as Triton is told them.
@@ -122,15 +138,11 @@ def command_line(
         address: The IPv4 address to listen on.
         ports: The ports for gRPC, HTTP and metrics; None for HTTP on the private socket.
         shm_prefix: How the names of the shared memory regions begin, unlike any other server's.
-        key: The header, as `name=value`, that opens what is closed to clients.
 
     Returns:
         The program and its arguments.
     """
     grpc_port, http_port, metrics_port = ports
-    # The key closes these protocols to clients over the network, not to local users: Triton takes
-    # it from its command line only, and who can read that (/proc) can use the key.
-    restricted = f"{','.join(RESTRICTED)}:{key}"
     options = {
         "backend-directory": directory.backends,
         "cache-directory": installation.caches,
@@ -141,9 +153,7 @@ def command_line(
         "grpc-port": grpc_port,
         "http-port": http_port or 0,
         "metrics-port": metrics_port,
-        "grpc-restricted-protocol": restricted,
-        "http-restricted-api": restricted,
-        # Everything is loaded; whoever has the key changes that, on a reload and at the end.
+        # Everything is loaded; the launcher changes that on a reload, the supervisor at the end.
         "model-control-mode": "explicit",
         "load-model": "*",
         # Triton opens its ports once everything is loaded. Later the server stays ready while a
@@ -154,6 +164,8 @@ def command_line(
         "exit-timeout-secs": settings.exit_timeout,
         "log-info": str(settings.verbose).lower(),
     }
+    if settings.tls:
+        options |= settings.tls.options()
     if not has_gpu():
         # Without a GPU these would only fill the log with warnings.
         options |= {"allow-gpu-metrics": "false", "pinned-memory-pool-byte-size": 0}
@@ -198,7 +210,7 @@ def environment(
         return os.pathsep.join([str(directory), *filter(None, [inherited.get(name)])])
 
     return {
-        **inherited,
+        **{name: value for name, value in inherited.items() if name not in SECRET_VARIABLES},
         "PATH": prepend(directory.environment / "bin", "PATH"),
         "LD_LIBRARY_PATH": prepend(directory.libraries, "LD_LIBRARY_PATH"),
         "ORT_DISABLE_TELEMETRY": "1",

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -34,7 +35,9 @@ class SupervisedProcess:
         shm_prefix: str,
         exit_timeout: float,
         http_address: str,
-        key: str,
+        headers: Mapping[str, str],
+        hidden: Sequence[str] = (),
+        strict: bool = False,
         log: Callable[[str], None],
     ) -> None:
         """Starts the command.
@@ -48,7 +51,9 @@ class SupervisedProcess:
             exit_timeout: Seconds that the command may take after `terminate`.
             http_address: Where the supervisor reaches Triton's HTTP, as `address:port` or
                 `unix:path`.
-            key: The header that opens model control to it, as `name=value`.
+            headers: What opens model control to it.
+            hidden: Further arguments of the command, which the process list does not show.
+            strict: Whether it is rather not started than shown with them.
             log: Called in a thread of its own with each line of output, without its end.
         """
         self._directory = directory
@@ -60,7 +65,7 @@ class SupervisedProcess:
         self._pids, status_of_supervisor = os.pipe()
         weakref.finalize(self, os.close, self._pids)
         arguments = [os.getpid(), status_of_supervisor, exit_timeout, directory, shm_prefix]
-        arguments += [http_address, key]
+        arguments += [http_address]
         try:
             # -I and -S: nothing of the user's environment may hinder the supervisor. A session of
             # its own: the terminal's Ctrl-C and hang-up reach the launcher only.
@@ -70,7 +75,7 @@ class SupervisedProcess:
                 # Python stubs search the working directory for modules before anything else, so
                 # it is not the user's.
                 cwd=directory,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=(status_of_supervisor,),
@@ -80,9 +85,14 @@ class SupervisedProcess:
             )
         finally:
             os.close(status_of_supervisor)
+        assert self._supervisor.stdin
         self._reader = threading.Thread(target=self._read, name="triton-log", daemon=True)
         try:
             self._reader.start()
+            with contextlib.suppress(BrokenPipeError), self._supervisor.stdin as secrets:
+                json.dump(
+                    {"headers": dict(headers), "hidden": [*hidden], "strict": strict}, secrets
+                )
             self._read_pids()
             os.set_blocking(self._pids, False)
         except BaseException:

@@ -29,7 +29,7 @@ def check(repositories: Sequence[str]) -> None:
     for repository in repositories:
         if "://" in repository:
             continue
-        models = [folder.name for folder in _folders(repository)]
+        models = [folder.name for folder in model_folders(repository)]
         if not models:
             raise StartError(f"the model repository {repository!r} is empty: it holds no model")
         for model in models:
@@ -64,12 +64,16 @@ def contents(repositories: Sequence[str]) -> Contents | None:
     return {
         model.name: dict(_files(model))
         for repository in repositories
-        for model in _folders(repository)
+        for model in model_folders(repository)
     }
 
 
-def _folders(repository: str) -> list[Path]:
-    """The folders of the models in a directory."""
+def model_folders(repository: str) -> list[Path]:
+    """The folders of the models in a directory.
+
+    Raises:
+        StartError: It cannot be looked into.
+    """
     try:
         return [entry for entry in Path(repository).iterdir() if entry.is_dir()]
     except OSError as error:

@@ -21,9 +21,11 @@ from typing import Self
 
 from atelier_serving import log as triton_log
 from atelier_serving import repositories, shared_memory, triton_options
+from atelier_serving.closed import Closed, Tokens
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.errors import CrashError, StartError
 from atelier_serving.installation import Installation, find_installation
+from atelier_serving.manifests import Verification
 from atelier_serving.options import (
     HTTP_SOCKET,
     SHARED_MEMORY_BYTES,
@@ -35,6 +37,7 @@ from atelier_serving.plain_paths import make_directory
 from atelier_serving.ports import check_free, free_port, resolve
 from atelier_serving.process import SupervisedProcess
 from atelier_serving.reload import Reload, Reloader
+from atelier_serving.tls import ServerTls
 from atelier_supervisor.exit_status import describe_end
 from atelier_supervisor.model_control import FAILURES, ModelControl
 
@@ -66,6 +69,9 @@ class TritonServer:
         grpc_port: int = 0,
         http_port: int | None = None,
         metrics_port: int = 0,
+        tls: ServerTls | None = None,
+        tokens: Tokens | None = None,
+        verification: Verification | None = None,
         exit_timeout: int = 30,
         start_timeout: float = 600.0,
         verbose: bool = False,
@@ -80,6 +86,9 @@ class TritonServer:
             grpc_port: Port for gRPC; 0 is any free one, here and below.
             http_port: Port for HTTP; None keeps HTTP closed.
             metrics_port: Port for the metrics.
+            tls: What gRPC is encrypted with.
+            tokens: What callers have to show.
+            verification: How the files of the models are compared with their manifests.
             exit_timeout: Seconds that accepted requests may take to finish once it stops.
             start_timeout: Seconds that loading all models may take.
             verbose: Whether Triton tells what it does, beside warnings and errors.
@@ -97,6 +106,9 @@ class TritonServer:
             grpc_port=grpc_port,
             http_port=http_port,
             metrics_port=metrics_port,
+            tls=tls,
+            tokens=tokens or Tokens(),
+            verification=verification,
             exit_timeout=exit_timeout,
             start_timeout=start_timeout,
             verbose=verbose,
@@ -109,7 +121,7 @@ class TritonServer:
         self._http_address = ""
         self._end_requested = threading.Event()
         self._killed = False
-        self._key = ""
+        self._closed = Closed(self.settings.tokens)
         self._reloader: Reloader | None = None
         self._reload_turn = threading.Lock()
         self._reloading = False
@@ -130,6 +142,10 @@ class TritonServer:
         installation = find_installation()
         triton_options.check(installation.binary, self.settings.options)
         repositories.check(self.settings.repositories)
+        if self.settings.verification:
+            self.settings.verification.check(self.settings.repositories)
+        if self.settings.tls:
+            self.settings.tls.check()
         self._address = resolve(self.settings.host)
         contents = repositories.contents(self.settings.repositories)
         wanted = (self.settings.grpc_port, self.settings.http_port, self.settings.metrics_port)
@@ -177,13 +193,16 @@ class TritonServer:
         )
 
     def _control(self) -> ModelControl:
-        return ModelControl(self._http_address, self._key, self.settings.start_timeout)
+        return ModelControl(self._http_address, self._closed.headers, self.settings.start_timeout)
 
     @contextlib.contextmanager
     def _try_out(self) -> Iterator[ModelControl]:
         """Starts a second server of the same models, which takes no requests."""
         second = TritonServer(
             self.settings.repositories,
+            # It is there to be looked at, so nobody gets a token for it.
+            tokens=Tokens(secrets.token_hex(16)),
+            verification=self.settings.verification,
             start_timeout=self.settings.start_timeout,
             options=self.settings.options,
         )
@@ -198,7 +217,7 @@ class TritonServer:
 
     def _launch(self, installation: Installation) -> SupervisedProcess:
         shm_prefix = f"atelier_{os.getpid()}_{secrets.token_hex(4)}_"
-        self._key = f"atelier-closed={secrets.token_hex(16)}"  # drawn anew at each start
+        self._closed = Closed(self.settings.tokens)  # with a new key at each start
         directory = ServerDirectory(make_directory())
         http_port = self._ports[1]
         self._http_address = (
@@ -217,14 +236,15 @@ class TritonServer:
                     self._address,
                     self._ports,
                     shm_prefix,
-                    self._key,
                 ),
                 environment=environment(self.settings, directory, os.environ),
                 directory=directory.path,
                 shm_prefix=shm_prefix,
                 exit_timeout=self.settings.exit_timeout,
                 http_address=self._http_address,
-                key=self._key,
+                headers=self._closed.headers,
+                hidden=self._closed.options(),
+                strict=bool(self.settings.tokens),
                 log=self._forward,
             )
         except BaseException:
@@ -265,7 +285,7 @@ class TritonServer:
 
     def _is_ready(self) -> bool:
         """Asks over HTTP; gRPC is open before it, the metrics a moment later."""
-        if not ModelControl(self._http_address, self._key).is_ready():
+        if not ModelControl(self._http_address, self._closed.headers).is_ready():
             return False
         host, port = self.metrics_url.split(":")
         with contextlib.suppress(OSError):

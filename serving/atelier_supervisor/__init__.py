@@ -12,6 +12,7 @@ It runs isolated from the user's environment and uses the standard library alone
 that is installed can hinder it, and so that it starts in some 30 ms.
 
 - `supervise`: the phases of a server's life and the exit status.
+- `hidden_arguments`: Triton's secrets, which the process list does not show.
 - `restarts`: how often Triton is started again.
 - `stubs`: the processes of the models, which Triton does not miss.
 - `drain`: what comes before Triton's own end.

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from atelier_supervisor.local_http import connection_to
@@ -31,22 +32,23 @@ def calls(config: dict[str, Any]) -> list[str]:
 
 
 class ModelControl:
-    """Triton's model control over HTTP, which takes the key.
+    """Triton's model control over HTTP, which takes the headers that open it.
 
     Every method raises one of `FAILURES` where Triton did not do what it was asked to.
     """
 
-    def __init__(self, address: str, key: str, timeout: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self, address: str, headers: Mapping[str, str], timeout: float = ANSWER_SECONDS
+    ) -> None:
         """Prepares questions to Triton.
 
         Args:
             address: Where Triton's HTTP is, as `address:port` or `unix:path`.
-            key: The header that opens model control, as `name=value`.
+            headers: What opens model control, and whatever else is closed.
             timeout: Seconds to wait for an answer.
         """
         self._address = address
-        name, _, value = key.partition("=")
-        self._headers = {name: value}
+        self._headers = dict(headers)
         self._timeout = timeout
 
     def is_ready(self) -> bool:

@@ -15,8 +15,10 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from atelier_supervisor import hidden_arguments
 from atelier_supervisor.drain import Drain
 from atelier_supervisor.exit_status import as_shells_report, describe_end
 from atelier_supervisor.model_control import ModelControl
@@ -44,6 +46,21 @@ yet keeps its model (a leak that triton-inference-server/server#8078 has mended 
 that a client has not read by then is lost to it."""
 
 WATCHED = {signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, signal.SIGCHLD}
+
+
+@dataclass(frozen=True)
+class Command:
+    """What starts Triton.
+
+    Attributes:
+        shown: The program and its arguments.
+        hidden: Further arguments, which the process list must not show.
+        strict: Whether Triton is rather not started than shown with them.
+    """
+
+    shown: list[str]
+    hidden: list[str] = field(default_factory=list)
+    strict: bool = False
 
 
 class Phase(enum.Enum):
@@ -171,7 +188,7 @@ class Supervision:
 
 
 def supervise(
-    command: list[str],
+    command: Command,
     launcher: int,
     status: int,
     exit_timeout: float,
@@ -182,7 +199,7 @@ def supervise(
     """Runs Triton until it ends, starts it again if it died, and clears up after it.
 
     Args:
-        command: Triton's command line.
+        command: What starts Triton.
         launcher: Process id of the launcher, which must be the parent.
         status: File descriptor that the process id of each Triton is written to, a line each.
         exit_timeout: Seconds that accepted requests may take on SIGTERM.
@@ -198,7 +215,15 @@ def supervise(
     served = False
     while True:
         limit.count()
-        triton = _start(command)
+        try:
+            triton = _start(command)
+        except hidden_arguments.HidingError as error:
+            say(
+                f"error: this system lets no process trace one that it starts ({error}), so that "
+                "its tokens would stand in the process list: allow ptrace, or serve without tokens"
+            )
+            code = 1
+            break
         with contextlib.suppress(BrokenPipeError):
             os.write(status, f"{triton.pid}\n".encode())
         supervision = Supervision(triton, launcher, exit_timeout, control, restarted=served)
@@ -231,18 +256,19 @@ def _prepare() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
 
 
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
+def _start(command: Command) -> "subprocess.Popen[bytes]":
     def prepare() -> None:
         # Safe here, for this process has a single thread that lives as long as itself.
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
 
-    # SIGPIPE stays ignored in Triton: a launcher that was killed reads the log no more, and the
-    # requests that are under way shall end all the same.
-    return subprocess.Popen(  # noqa: S603 - the launcher composed it, no shell is involved
-        command,
-        stdin=subprocess.DEVNULL,
-        preexec_fn=prepare,
-        process_group=0,
-        restore_signals=False,
-    )
+    try:
+        return hidden_arguments.start(command.shown, command.hidden, os.environ, prepare)
+    except hidden_arguments.HidingError as error:
+        if command.strict:
+            raise
+        say(
+            f"warning: this system lets no process trace one that it starts ({error}): who can "
+            "see the process list can take the key to model control from it"
+        )
+        return hidden_arguments.start([*command.shown, *command.hidden], [], os.environ, prepare)

@@ -45,6 +45,7 @@ BY_MESSAGE = [
     ("INTERNAL", "Failed to increase the shared memory pool size for key 'a' to 9", Overloaded),
     ("RESOURCE_EXHAUSTED", "Sent message larger than max (9 vs. 4)", InvalidRequest),
     ("UNIMPLEMENTED", "Received http2 header with status: 404", Unreachable),
+    ("UNKNOWN", "Received http2 header with status: 413", InvalidRequest),
 ]
 
 

@@ -1,6 +1,10 @@
-"""Two versions of a network side by side, and who gets which."""
+"""Versions of a network side by side, who gets which, and one that comes and goes."""
 
-from collections.abc import Iterator
+import json
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,10 +14,13 @@ import pytest
 from atelier import Canary, Client, InvalidRequest
 from atelier._cli.root import run
 from atelier_serving import TritonServer
+from atelier_serving.closed import Tokens
 from fakes.prometheus import Metrics
 from fakes.style_network import write_style, write_stylize
+from fakes.waiting import until
 
 IMAGE = np.full((16, 16, 3), 100, np.uint8)
+TOKEN = "a-token-for-administration"
 KEYS = [f"user {number}" for number in range(1000)]
 
 
@@ -23,6 +30,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("repository")
     for version, amount in enumerate((1, 0.5), start=1):
         write_style(path, {"plain": (amount, 0)}, version=version)
+    write_style(path, {"plain": (1, 0)}, name="spare")
     write_stylize(path, ["plain"])
     with (path / "style" / "config.pbtxt").open("a") as config:
         config.write("version_policy: { all { } }\n")
@@ -33,8 +41,22 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(repository: Path) -> Iterator[TritonServer]:
-    with TritonServer(repository) as running:
+    with TritonServer(repository, tokens=Tokens(administration=TOKEN)) as running:
         yield running
+
+
+@pytest.fixture
+def models(server, monkeypatch, capsys) -> Callable[..., list[str]]:
+    """Runs `atelier models` with the token for administration; returns what it prints."""
+
+    def command(*arguments: str) -> list[str]:
+        monkeypatch.setenv("ATELIER_TOKEN", TOKEN)
+        capsys.readouterr()
+        assert run(["models", *arguments, "--url", server.grpc_url]) == 0
+        monkeypatch.delenv("ATELIER_TOKEN")
+        return capsys.readouterr().out.splitlines()
+
+    return command
 
 
 def test_a_canary_sends_some_keys_to_another_version(server):
@@ -79,3 +101,53 @@ def test_a_share_is_stable_and_grows_by_new_keys_alone():
 def test_a_share_out_of_range_is_refused(share):
     with pytest.raises(ValueError, match="give 0, for nobody, to 1"):
         Canary(2, share)
+
+
+def test_a_version_comes_and_goes_without_a_lost_request(server, repository, models):
+    over = threading.Event()
+
+    def call() -> int:
+        answered = 0
+        with Client(server.grpc_url, retries=0) as art:
+            while not over.is_set():
+                assert np.asarray(art.stylize(IMAGE, "plain"))[0, 0, 0] == 100
+                answered += 1
+        return answered
+
+    with ThreadPoolExecutor(2) as pool, Client(server.grpc_url) as art:
+        calls = [pool.submit(call) for _ in range(2)]
+        try:
+            write_style(repository, {"plain": (0.25, 0)}, version=3)
+            with (repository / "style" / "config.pbtxt").open("a") as config:
+                config.write("version_policy: { all { } }\n")
+            assert models("load", "style") == [
+                f"{server.grpc_url}: style is ready in version 1, 2, 3"
+            ]
+            painting = art.stylize(IMAGE, "plain", network_version=3)
+            assert np.asarray(painting)[0, 0, 0] == 25
+            shutil.rmtree(repository / "style" / "3")
+            assert models("load", "style")[0].endswith("version 1, 2")
+            with pytest.raises(InvalidRequest, match="is not served"):
+                art.stylize(IMAGE, "plain", network_version=3)
+        finally:
+            over.set()
+        assert all(call.result() for call in calls)
+
+
+def test_a_model_is_unloaded_and_loaded(server, models):
+    def state() -> dict[str, str]:
+        found = map(json.loads, models("list", "--json"))
+        return {each["name"]: each["state"] for each in found}
+
+    assert state()["spare"] == "READY"
+    assert models("unload", "spare") == [f"{server.grpc_url}: spare takes no more requests"]
+    until(lambda: state()["spare"] == "UNAVAILABLE")
+    assert any("spare" in line and "UNAVAILABLE" in line for line in models("list"))
+    models("load", "spare")
+    assert state()["spare"] == "READY"
+
+
+def test_whoever_has_no_token_changes_nothing(server, monkeypatch, capsys):
+    monkeypatch.delenv("ATELIER_TOKEN", raising=False)
+    assert run(["models", "unload", "spare", "--url", server.grpc_url]) == 1
+    assert "token" in capsys.readouterr().err

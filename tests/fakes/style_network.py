@@ -128,7 +128,10 @@ def write_stylize(
     """
     template = ROOT / "export" / "atelier_export" / "style" / "stylize.pbtxt"
     folder = repository / name
-    shutil.copytree(ROOT / "model_repository" / "stylize", folder, dirs_exist_ok=True)
+    # Its manifest is that of another model.
+    ignored = shutil.ignore_patterns("manifest.json")
+    published = ROOT / "model_repository" / "stylize"
+    shutil.copytree(published, folder, dirs_exist_ok=True, ignore=ignored)
     config = string.Template(template.read_text()).substitute(names=",".join(styles))
     for old, new in (
         ('name: "stylize"', f'name: "{name}"'),

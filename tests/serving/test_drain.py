@@ -56,7 +56,7 @@ def triton():
 
 
 def test_it_lasts_until_the_ensembles_are_gone(triton):
-    drain = Drain(ModelControl(triton.address, "closed=secret"))
+    drain = Drain(ModelControl(triton.address, {"closed": "secret"}))
     drain.begin()
     assert not drain.is_over()
     triton.state = "UNAVAILABLE"
@@ -65,13 +65,13 @@ def test_it_lasts_until_the_ensembles_are_gone(triton):
 
 def test_a_server_that_does_not_unload_is_not_waited_for(triton):
     triton.unloads = False
-    drain = Drain(ModelControl(triton.address, "closed=secret"))
+    drain = Drain(ModelControl(triton.address, {"closed": "secret"}))
     drain.begin()
     assert drain.is_over()
 
 
 def test_a_server_that_is_not_there_is_not_waited_for():
-    drain = Drain(ModelControl("127.0.0.1:1", "closed=secret"))
+    drain = Drain(ModelControl("127.0.0.1:1", {"closed": "secret"}))
     drain.begin()
     assert drain.is_over()
 
@@ -85,7 +85,7 @@ def test_an_ensemble_that_never_goes_is_not_waited_for_while_no_model_works(trit
         shm_prefix=f"atelier_test_{os.getpid()}_",
         exit_timeout=600,
         http_address=triton.address,
-        key="closed=secret",
+        headers={"closed": "secret"},
         log=lambda line: None,
     )
     process.restart_on_failure()

@@ -20,7 +20,6 @@ def compose(directory, prefix="prefix_", ports=PORTS, **settings):
         "127.0.0.1",
         ports,
         prefix,
-        "atelier-closed=secret",
     )
 
 
@@ -34,6 +33,7 @@ def compose(directory, prefix="prefix_", ports=PORTS, **settings):
         ({"start_timeout": 0}, "time-outs"),
         ({"options": ("--grpc-port=1",)}, "--grpc-port follows"),
         ({"options": ("--model-repository", "x")}, "--model-repository follows"),
+        ({"options": ("--grpc-use-ssl=1",)}, "--grpc-use-ssl follows"),
         ({"repositories": ()}, "at least one model repository"),
     ],
 )
@@ -50,13 +50,6 @@ def test_both_runtimes_share_memory_under_names_of_this_server(directory):
     line = compose(directory, prefix="mine_")
     for backend in ("python", "onnxruntime"):
         assert f"--backend-config={backend},shm-region-prefix-name=mine_" in line
-
-
-def test_one_key_closes_the_same_protocols_over_grpc_and_http(directory):
-    closed = "shared-memory,model-repository,trace,logging:atelier-closed=secret"
-    line = compose(directory)
-    assert f"--grpc-restricted-protocol={closed}" in line
-    assert f"--http-restricted-api={closed}" in line
 
 
 def test_closed_http_takes_no_port(directory):
@@ -79,7 +72,9 @@ def test_quantiles_of_latencies_are_on_unless_told_otherwise(directory):
 
 def test_the_environment_puts_the_servers_own_directories_first(directory):
     settings = Settings(repositories=("models",))
-    result = environment(settings, directory, {"PATH": "/bin", "HOME": "/root"})
+    result = environment(
+        settings, directory, {"PATH": "/bin", "HOME": "/root", "ATELIER_SERVE_TOKEN": "s"}
+    )
     assert result == {
         "PATH": f"{directory.environment}/bin:/bin",
         "HOME": "/root",

@@ -20,7 +20,7 @@ def start(tmp_path):
             shm_prefix=f"atelier_test_{os.getpid()}_",
             exit_timeout=1,
             http_address="127.0.0.1:1",
-            key="closed=to all",
+            headers={"closed": "to all"},
             log=lambda line: None,
         )
 

@@ -94,7 +94,9 @@ def demo(output: Path, url: str | None, model_repository: Path) -> None:
     log = output / "server.log"
     with _ended_by_signals(), nullcontext(url) if url else own_server(model_repository, log) as at:
         console.print(f"The server at {at} is ready.")
-        with Client(at, timeout=60) as art:
+        # A server of its own asks for nothing, whatever the environment says of others.
+        tls, token = (None, None) if url else (False, "")
+        with Client(at, timeout=60, tls=tls, token=token) as art:
             _demonstrate(art, photos, output, console)
 
 

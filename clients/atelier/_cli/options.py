@@ -1,13 +1,16 @@
 """Arguments and options that several commands have."""
 
+import os
 import sys
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce, wraps
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import click
 
+from atelier import _access
 from atelier._channel import targets_of
 from atelier._cli.completion import complete_styles
 from atelier._cli.each_image import Destination
@@ -36,7 +39,7 @@ def checked_by(check: Callable[[Any], object]) -> Callback:
 
 
 def server_options(command: Command) -> Command:
-    """Adds --url, --timeout and --log."""
+    """Adds --url, --timeout and --log, and what is shown to a server and asked of it."""
     url = click.option(
         "--url",
         default="localhost:8001",
@@ -64,7 +67,71 @@ def server_options(command: Command) -> Command:
         help="Write a line for each request to standard error: the time, the model, the style, the "
         "size, milliseconds, the result and the request's id.",
     )
-    return url(timeout(log(command)))
+
+    @wraps(command)
+    def checked(*arguments: Any, **named: Any) -> Any:
+        try:
+            _access.Access.of(None, None)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        return command(*arguments, **named)
+
+    with_access = reduce(lambda made, option: option(made), reversed(_ACCESS_OPTIONS), checked)
+    return cast(Command, url(timeout(log(with_access))))
+
+
+def _access_option(name: str, variable: str, help_text: str, **settings: Any) -> Any:
+    """An option that stands for a variable: the command's clients find its value there."""
+
+    def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value:
+            context.with_resource(_environment(variable, "1" if value is True else str(value)))
+
+    return click.option(
+        name, envvar=variable, show_envvar=True, expose_value=False, callback=callback,
+        help=help_text, **settings,
+    )  # fmt: skip
+
+
+_FILE: dict[str, Any] = {
+    "metavar": "FILE",
+    "type": click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+}
+_ACCESS_OPTIONS = (
+    _access_option("--tls", _access.TLS, "Talk to the server in TLS.", is_flag=True),
+    _access_option(
+        "--tls-ca",
+        _access.TLS_CA,
+        "TLS, with the certificates of the authorities that sign the server's, in PEM.",
+        **_FILE,
+    ),
+    _access_option(
+        "--tls-certificate",
+        _access.TLS_CERTIFICATE,
+        "The client's own certificate, for a server that asks for one.",
+        **_FILE,
+    ),
+    _access_option("--tls-key", _access.TLS_KEY, "The key of that certificate.", **_FILE),
+    _access_option(
+        "--token-file",
+        _access.TOKEN_FILE,
+        f"The token that the server asks for; {_access.TOKEN} is the token itself.",
+        **_FILE,
+    ),
+)
+
+
+@contextmanager
+def _environment(variable: str, value: str) -> Iterator[None]:
+    before = os.environ.get(variable)
+    os.environ[variable] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before
 
 
 def _start_log(_context: click.Context, _parameter: click.Parameter, kind: Any) -> None:

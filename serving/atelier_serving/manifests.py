@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 _OF_THE_MODEL = "../"
+_CONFIGS = "configs/"
+"""Where a model keeps further configurations, for `--model-config-name`."""
 _SHOWN = 10
 
 
@@ -218,6 +220,8 @@ def _read(version: Path, model: str) -> dict[str, Any]:
         raise ValueError(f"it is that of the model {manifest.get('model')!r}")
     for path in manifest["files"]:
         name = path.removeprefix(_OF_THE_MODEL)
+        if name != path:
+            name = name.removeprefix(_CONFIGS)
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise ValueError(f"it names {path!r}, which is no file of the model")
     return manifest

@@ -95,11 +95,7 @@ def publish(
         folders = [
             ModelFolder(
                 model.name,
-                {
-                    CONFIG: model.config.encode(),
-                    **model.model_files,
-                    **{path: text.encode() for path, text in gpu_configs(model).items()},
-                },
+                _model_files(model),
                 files[model.name],
                 None
                 if model.hand_written
@@ -119,10 +115,14 @@ def publish(
 def _fingerprints(model: ServedModel, version_files: dict[str, bytes]) -> dict[str, Any]:
     # Configuration and labels belong to the model, not to the version: these are the ones that it
     # was published with, in force while it is the newest.
-    model_files = {CONFIG: model.config.encode(), **model.model_files}
     return fingerprints(
-        {**version_files, **{f"../{name}": content for name, content in model_files.items()}}
+        {**version_files, **{f"../{path}": each for path, each in _model_files(model).items()}}
     )
+
+
+def _model_files(model: ServedModel) -> dict[str, bytes]:
+    configs = {CONFIG: model.config, **gpu_configs(model)}
+    return {**{path: text.encode() for path, text in configs.items()}, **model.model_files}
 
 
 def _manifest(

@@ -226,7 +226,11 @@ def test_the_repository_holds_model_configuration_and_manifest(repository, check
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
-    assert set(manifest["files"]) == {"model.onnx", "model.fp16.onnx", "../config.pbtxt"}
+    configs = ("gpu", "tensorrt", "tensorrt_plan")
+    assert set(manifest["files"]) == {
+        *("model.onnx", "model.fp16.onnx", "../config.pbtxt"),
+        *(f"../configs/{name}.pbtxt" for name in configs),
+    }
     difference = manifest["measured"]["fp16_difference_from_pytorch"]["stylized"]
     assert 0 <= difference["mean"] <= 0.1
     assert manifest["checkpoint"] == {

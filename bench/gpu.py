@@ -1,6 +1,6 @@
 """What `gpu.sh` runs: every step that waits for a GPU, each with its result or its error.
 
-    python bench/gpu.py [--rehearse] [--output gpu.json]
+    python bench/gpu.py [--rehearse] [--output gpu.json] [STEP...]
 
 Sessions are opened as the server's backend opens them, from the models' configurations. With
 --rehearse they are on the CPU, the figures mean nothing, and the file says so.
@@ -14,6 +14,7 @@ import platform
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 import traceback
@@ -341,8 +342,10 @@ def closed_loop(call: Callable[[], None], callers: int) -> dict[str, float]:
     }
 
 
-def tensorrt(_: Bench) -> dict[str, Any]:
+def tensorrt(bench: Bench) -> dict[str, Any]:
     """ONNX Runtime's TensorRT provider: time to build, again from the cache, parity and speed."""
+    if bench.rehearse:
+        return {"skipped": "it needs a GPU"}
     if "TensorrtExecutionProvider" not in onnxruntime.get_available_providers():
         return {"skipped": "this ONNX Runtime has no TensorRT provider"}
     path = REPOSITORY / "style" / "1" / "model.onnx"
@@ -370,8 +373,10 @@ def tensorrt(_: Bench) -> dict[str, Any]:
     return results
 
 
-def plan(_: Bench) -> dict[str, Any]:
+def plan(bench: Bench) -> dict[str, Any]:
     """An engine by trtexec, with the command of `atelier export --tensorrt`."""
+    if bench.rehearse:
+        return {"skipped": "it needs a GPU"}
     program = shutil.which("trtexec", path=f"{os.environ['PATH']}:/usr/src/tensorrt/bin")
     if program is None:
         return {"skipped": "there is no trtexec"}
@@ -408,10 +413,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rehearse", action="store_true", help="on the CPU, to see that it runs")
     parser.add_argument("--output", type=Path, default=Path("gpu.json"), help="default: gpu.json")
+    names = [step.__name__ for step in STEPS]
+    parser.add_argument("steps", nargs="*", metavar="STEP", help=f"of {', '.join(names)}")
     arguments = parser.parse_args()
+    if unknown := set(arguments.steps) - set(names):
+        parser.error(f"there is no step {', '.join(sorted(unknown))}")
     bench = Bench(arguments.rehearse)
     report: dict[str, Any] = {"rehearsal": bench.rehearse, "steps": {}}
     for step in STEPS:
+        if arguments.steps and step.__name__ not in arguments.steps:
+            continue
         started = time.perf_counter()
         entry: dict[str, Any] = {}
         try:
@@ -424,6 +435,7 @@ def main() -> None:
         arguments.output.write_text(json.dumps(report, indent=1) + "\n")
         print(f"{step.__name__}: {'failed' if 'error' in entry else 'done'}, {entry['seconds']} s")
     print(arguments.output)
+    sys.exit(any("error" in entry for entry in report["steps"].values()))
 
 
 if __name__ == "__main__":

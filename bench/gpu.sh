@@ -8,11 +8,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export ORT_DISABLE_TELEMETRY=1
-if [ -z "${PYTHON:-}" ]; then
-	make --silent .venv/.served
-	.venv/bin/pip install --quiet 'onnx>=1.20,<1.24'
-	PYTHON=.venv/bin/python
-fi
 case " $* " in
 *" --rehearse "*) ;;
 *) command -v nvidia-smi >/dev/null || {
@@ -20,4 +15,9 @@ case " $* " in
 	exit 2
 } ;;
 esac
+if [ -z "${PYTHON:-}" ]; then
+	make --silent .venv/.served
+	.venv/bin/pip install --quiet 'onnx>=1.20,<1.24'
+	PYTHON=.venv/bin/python
+fi
 exec timeout --kill-after=10 600 "$PYTHON" bench/gpu.py "$@"

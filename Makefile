@@ -58,8 +58,7 @@ export SLOW_TESTS := $(SLOW)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint format export manifests bench clean deploy-check \
-	deploy-check-recipes deploy-check-observe
+.PHONY: help demo serve test test-fast lint format export manifests bench deploy-check clean
 
 help:  ## Lists the commands
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -96,17 +95,12 @@ manifests: $(SERVED)  ## Writes down the code of the models that no export makes
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py
 
-deploy-check: deploy-check-recipes deploy-check-observe  ## Checks all of deploy/ that can be checked without a container engine or a cluster
-
-deploy-check-recipes: $(DEVELOPED)
-	$(BIN)/pip install --quiet --editable '.[deploy-check]'
-	DEPLOY_CHECK=1 $(BIN)/python -m pytest -W error --ignore tests/deploy/test_prometheus.py tests/deploy
-	@if [ "$$(id -u)" = 0 ] && command -v debootstrap >/dev/null; then $(BIN)/python deploy/check_cpu_image.py; \
-		else echo "Not run, for it needs root and debootstrap: deploy/check_cpu_image.py"; fi
-
-deploy-check-observe: $(DEVELOPED)
+deploy-check: $(DEVELOPED)  ## Checks the recipes in deploy/, as far as that goes without a container engine or a cluster
 	@command -v promtool prometheus >/dev/null || { echo "Needs Prometheus: apt-get install prometheus"; exit 1; }
-	$(BIN)/python -m pytest -W error tests/deploy/test_prometheus.py
+	$(BIN)/pip install --quiet --editable '.[deploy-check]'
+	DEPLOY_CHECK=1 $(PYTEST) tests/deploy
+	@if [ "$$(id -u)" = 0 ] && command -v debootstrap >/dev/null; then python3 deploy/check_cpu_image.py; \
+		else echo "Not run, for it needs root and debootstrap: deploy/check_cpu_image.py"; fi
 
 clean:  ## Removes .venv, out and dist
 	rm -rf $(VENV) out dist

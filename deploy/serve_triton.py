@@ -24,6 +24,7 @@ EXIT_TIMEOUT_SECONDS = 30
 POLL_SECONDS = 0.1
 HTTP_ADDRESS = "127.0.0.1"
 HTTP_PORT = 8000
+SUMMARIES = ("latencies=true", "quantiles=0.5:0.05,0.95:0.005,0.99:0.001,0.999:0.0001")
 RESTRICTED = "shared-memory,model-repository,trace,logging"
 WATCHED = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
 
@@ -44,6 +45,7 @@ def command_line(options: list[str], key: str) -> list[str]:
         f"--http-port={HTTP_PORT}",
         "--metrics-address=0.0.0.0",
         "--metrics-port=8002",
+        *(f"--metrics-config=summary_{each}" for each in SUMMARIES),
         "--model-control-mode=explicit",
         "--load-model=*",
         f"--grpc-restricted-protocol={RESTRICTED}:{key}",

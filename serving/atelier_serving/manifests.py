@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 _OF_THE_MODEL = "../"
-_CONFIGS = "configs/"
-"""Where a model keeps further configurations, for `--model-config-name`."""
 _SHOWN = 10
 
 
@@ -219,10 +217,9 @@ def _read(version: Path, model: str) -> dict[str, Any]:
     if manifest.get("model") != model:
         raise ValueError(f"it is that of the model {manifest.get('model')!r}")
     for path in manifest["files"]:
-        name = path.removeprefix(_OF_THE_MODEL)
-        if name != path:
-            name = name.removeprefix(_CONFIGS)
-        if name in ("", ".", "..") or "/" in name or "\0" in name:
+        parts = path.removeprefix(_OF_THE_MODEL).split("/")
+        of_the_version = not path.startswith(_OF_THE_MODEL)
+        if not {"", ".", ".."}.isdisjoint(parts) or (of_the_version and parts[1:]) or "\0" in path:
             raise ValueError(f"it names {path!r}, which is no file of the model")
     return manifest
 

@@ -112,17 +112,17 @@ def publish(
         return writer.publish(folders, version)
 
 
-def _fingerprints(model: ServedModel, version_files: dict[str, bytes]) -> dict[str, Any]:
-    # Configuration and labels belong to the model, not to the version: these are the ones that it
-    # was published with, in force while it is the newest.
-    return fingerprints(
-        {**version_files, **{f"../{path}": each for path, each in _model_files(model).items()}}
-    )
-
-
 def _model_files(model: ServedModel) -> dict[str, bytes]:
+    """What belongs to the model and not to a version, by path in the model's folder."""
     configs = {CONFIG: model.config, **gpu_configs(model)}
     return {**{path: text.encode() for path, text in configs.items()}, **model.model_files}
+
+
+def _fingerprints(model: ServedModel, version_files: dict[str, bytes]) -> dict[str, Any]:
+    # Those of the model's folder are the ones that the version was published with, in force while
+    # it is the newest.
+    model_files = {f"../{path}": content for path, content in _model_files(model).items()}
+    return fingerprints({**version_files, **model_files})
 
 
 def _manifest(

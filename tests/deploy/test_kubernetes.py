@@ -39,14 +39,17 @@ def overlay(render):
 
 
 @pytest.fixture
-def with_keda(render, tmp_path):
-    """The CPU overlay with the component that replaces its autoscaler."""
-    # kustomize takes relative paths alone, and nothing that lies above its own folder as a link.
-    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
-    overlay = tmp_path / "kubernetes" / "overlays" / "cpu"
-    text = (overlay / "kustomization.yaml").read_text()
-    (overlay / "kustomization.yaml").write_text(f"{text}components: [../../components/keda]\n")
-    return render(overlay)
+def with_component(render, tmp_path):
+    """An overlay with a component."""
+
+    def rendered(name, component):
+        folder = tmp_path / "kubernetes"
+        shutil.copytree(KUBERNETES, folder)
+        with (folder / "overlays" / name / "kustomization.yaml").open("a") as file:
+            file.write(f"components: [../../components/{component}]\n")
+        return render(folder / "overlays" / name)
+
+    return rendered
 
 
 def pod_of(resources):
@@ -76,7 +79,23 @@ def test_kubernetes_takes_every_field(name, version, overlay, module):
         validate(resource, version, strict=True)
 
 
-def test_keda_scales_by_what_the_autoscaler_does(with_keda, overlay):
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_token_comes_from_a_secret(name, with_component, overlay, module):
+    resources = with_component(name, "token")
+    for resource in resources.values():
+        module("kubernetes_validate").validate(resource, VERSIONS[-1], strict=True)
+    (container,), (without,) = (pod_of(each)["containers"] for each in (resources, overlay(name)))
+    variables = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert {entry["name"] for entry in without.get("env", [])} < {*variables}
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert variables["ATELIER_SERVE_TOKEN_FILE"] == f"{mounts['token']}/token"
+    assert {mount["name"] for mount in without["volumeMounts"]} < {*mounts}
+    (volume,) = (each for each in pod_of(resources)["volumes"] if each["name"] == "token")
+    assert volume["secret"] == {"secretName": "atelier-token"}
+
+
+def test_keda_scales_by_what_the_autoscaler_does(with_component, overlay):
+    with_keda = with_component("cpu", "keda")
     assert "HorizontalPodAutoscaler" not in with_keda
     keda, autoscaler = with_keda["ScaledObject"]["spec"], overlay("cpu")["HorizontalPodAutoscaler"]
     autoscaler = autoscaler["spec"]

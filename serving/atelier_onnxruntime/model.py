@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,13 @@ import triton_python_backend_utils as pb_utils
 from atelier_onnxruntime import contract
 from atelier_onnxruntime.batch import Array, Arrays, Job, run_jobs
 from atelier_onnxruntime.cores import Cores
-from atelier_onnxruntime.parameters import Config, ConfigError, default_max_batch_size
+from atelier_onnxruntime.input_size import MAX_INPUT_BYTES, refusal
+from atelier_onnxruntime.parameters import (
+    Config,
+    ConfigError,
+    default_max_batch_size,
+    integer_parameter,
+)
 
 FAILURES = "atelier_network_failures_total"
 """A metric: Triton counts a request that a Python model answers with an error as a success. With
@@ -57,6 +64,7 @@ class TritonPythonModel:
             )
             signature = self._instance.signature
             contract.check(config, signature)
+            self._most_bytes = integer_parameter(config, MAX_INPUT_BYTES, sys.maxsize)
         self._family = pb_utils.MetricFamily(
             name=FAILURES,
             description="Requests that ONNX Runtime failed to compute",
@@ -81,8 +89,12 @@ class TritonPythonModel:
             )
             for request in requests
         ]
-        answers = run_jobs(self._run, jobs, batches=self._batches)
-        return [self._response(answer) for answer in answers]
+        refusals = [refusal(job.inputs, self._most_bytes) for job in jobs]
+        taken = [job for job, refused in zip(jobs, refusals, strict=True) if not refused]
+        answers = iter(run_jobs(self._run, taken, batches=self._batches))
+        return [
+            _refusal(refused) if refused else self._response(next(answers)) for refused in refusals
+        ]
 
     def finalize(self) -> None:
         """Takes this instance's metric away, before its family."""
@@ -123,6 +135,11 @@ def _text(array: Array) -> Array:
     text = np.empty(array.size, np.object_)
     text[:] = [element.decode() for element in array.flat]
     return text.reshape(array.shape)
+
+
+def _refusal(message: str) -> Any:
+    error = pb_utils.TritonError(message, pb_utils.TritonError.INVALID_ARG)
+    return pb_utils.InferenceResponse(error=error)
 
 
 def _error(error: Exception) -> Any:

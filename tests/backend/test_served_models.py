@@ -78,6 +78,14 @@ def write_models(root: Path, save_onnx) -> None:
         ir_version=3,
     )
     add(
+        "bounded",
+        [("Identity", ["x"], ["y"])],
+        {"x": (Onnx.FLOAT, ["batch", "n"])},
+        {"y": (Onnx.FLOAT, ["batch", "n"])},
+        config=ONE_INSTANCE
+        + 'max_batch_size: 8 parameters { key: "max_input_bytes" value { string_value: "64" } }',
+    )
+    add(
         "scalar",
         [("Add", ["x", "x"], ["y"])],
         {"x": (Onnx.FLOAT, [])},
@@ -322,6 +330,14 @@ def test_a_model_of_fixed_size_and_an_old_opset(client):
     assert "max_batch_size" not in config_of(client, "fixed")
     x = np.arange(6, dtype=np.float32).reshape(2, 3)
     np.testing.assert_array_equal(infer(client, "fixed", x=x)["y"], x.T)
+
+
+def test_a_request_may_bring_so_much_and_no_more(client):
+    x = np.zeros((2, 8), np.float32)
+    assert infer(client, "bounded", x=x)["y"].shape == (2, 8)
+    with pytest.raises(InferenceServerException, match=r"96 bytes \('x' \[3, 8\]\)") as refused:
+        infer(client, "bounded", x=np.zeros((3, 8), np.float32))
+    assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
 
 
 def test_scalars_are_tensors_of_one_element(client):

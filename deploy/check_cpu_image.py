@@ -72,9 +72,9 @@ wait $server
 """
 
 
-def instructions() -> list[tuple[str, str]]:
-    """The instructions of the Dockerfile and their arguments."""
-    text = re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE)
+def instructions(dockerfile: Path) -> list[tuple[str, str]]:
+    """The instructions of a Dockerfile and their arguments, each on one line."""
+    text = re.sub(r"^#.*\n", "", dockerfile.read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\s*\\\n\s*", " ", text).splitlines()
     return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in lines if line]
 
@@ -127,7 +127,7 @@ def main() -> None:
         # Build
         variables: dict[str, str] = {}
         folder, last = "/", {}
-        for instruction, argument in instructions():
+        for instruction, argument in instructions(DOCKERFILE):
             last[instruction] = argument
             if instruction == "FROM":
                 variables, folder = {}, "/"

@@ -13,7 +13,8 @@ from tritonclient.grpc import model_config_pb2
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
-OVERLAYS = ("cpu", "gpu")
+OVERLAYS = {"cpu": "cpu", "cpu-nvidia": "gpu", "gpu": "gpu"}
+"""The overlays, and the images that they run."""
 KSERVE = ROOT / "deploy" / "kserve" / "inference-service.yaml"
 VERSIONS = ("1.30.0", "1.37.0")
 """The oldest and the newest Kubernetes that the manifests are checked against."""
@@ -119,19 +120,25 @@ def test_keda_scales_by_what_the_autoscaler_does(with_component, overlay):
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_overlays_run_the_image_of_their_kind_as_its_user(name, overlay, dockerfile):
-    pod = pod_of(overlay(name))
-    (user,) = [argument for kind, argument in dockerfile(f"{name}.Dockerfile") if kind == "USER"]
+    pod, image = pod_of(overlay(name)), OVERLAYS[name]
+    (user,) = [argument for kind, argument in dockerfile(f"{image}.Dockerfile") if kind == "USER"]
     assert f"{pod['securityContext']['runAsUser']}:" in f"{user}:"
-    assert pod["containers"][0]["image"].endswith(f":{name}")
+    assert pod["containers"][0]["image"].endswith(f":{image}")
     assert pod["containers"][0]["resources"]["requests"].keys() >= {"cpu", "memory"}
     assert "memory" in pod["containers"][0]["resources"]["limits"]
 
 
-def test_a_limit_on_the_cores_is_whole(overlay):
-    # The server has as many threads as whole cores.
-    resources = pod_of(overlay("cpu"))["containers"][0]["resources"]
+@pytest.mark.parametrize("name", ["cpu", "cpu-nvidia"])
+def test_a_limit_on_the_cores_is_whole(name, overlay):
+    # The embedded server has as many threads as whole cores, and the kubelet gives whole ones.
+    resources = pod_of(overlay(name))["containers"][0]["resources"]
     assert resources["limits"]["cpu"] == resources["requests"]["cpu"]
     assert resources["limits"]["cpu"].isdecimal()
+
+
+def test_the_kubelet_gives_cores_to_a_pod_whose_requests_are_its_limits(overlay):
+    resources = pod_of(overlay("cpu-nvidia"))["containers"][0]["resources"]
+    assert resources["requests"] == resources["limits"]
 
 
 def test_gpus_serve_by_configurations_that_every_network_has(overlay):

@@ -80,7 +80,8 @@ lint: $(DEVELOPED)  ## Checks style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	set -e; for folder in $$(dirname model_repository/*/1/model.py); do \
-		(cd $$folder; "$(CURDIR)/$(BIN)/mypy" --config-file "$(CURDIR)/pyproject.toml" *.py); done
+		(cd $$folder; "$(CURDIR)/$(BIN)/mypy" --config-file "$(CURDIR)/pyproject.toml" \
+			--cache-dir "$(CURDIR)/.mypy_cache/$$folder" *.py); done
 
 format: $(DEVELOPED)  ## Formats the code and fixes what ruff can fix
 	$(BIN)/ruff check --fix .

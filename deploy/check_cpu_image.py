@@ -14,6 +14,7 @@ Needs root, and two minutes. What it leaves out: layers, and everything that is 
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -153,7 +154,7 @@ def main() -> None:
                 **variables,
                 "TREE": str(tree),
                 "USER_ID": last["USER"].partition(":")[0],
-                "HEALTHCHECK": " ".join(health),
+                "HEALTHCHECK": shlex.join(health),
                 "PAINT": PAINT,
             },
         )

@@ -42,7 +42,10 @@ IMAGES = Profile((1, 16, 16, 3), (4, 512, 512, 3), (4, 4096, 4096, 3))
 MAX_WEIGHTS = 64
 """Weights of styles in a request that such an engine takes."""
 
-_COMPUTE_CAPABILITIES = ("7.0", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "12.0")
+_COMPUTE_CAPABILITIES = (
+    *("7.0", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "10.3", "11.0", "12.0", "12.1"),
+)
+"""Of all GPUs that there are; one that is not named takes the file of the processors."""
 _FILES = (
     """
 # Processors take the network in 8 bits, GPUs (by compute capability) the one in float32. Name

@@ -105,6 +105,8 @@ deploy-check: $(DEVELOPED)  ## Checks the recipes in deploy/, as far as that goe
 	@command -v promtool prometheus >/dev/null || { echo "Needs Prometheus: apt-get install prometheus"; exit 1; }
 	$(BIN)/pip install --quiet --editable '.[deploy-check]'
 	DEPLOY_CHECK=1 $(PYTEST) tests/deploy
+	@if [ "$$(id -u)" = 0 ] && command -v debootstrap >/dev/null; then python3 deploy/check_cpu_image.py; \
+		else echo "Not run, for it needs root and debootstrap: deploy/check_cpu_image.py"; fi
 
 clean:  ## Removes .venv, out and dist
 	rm -rf $(VENV) out dist

@@ -110,6 +110,8 @@ def test_each_file_that_is_not_as_it_was_is_named(repository):
         b'{"model": "net"}',
         b'{"model": "other", "files": {}}',
         b'{"model": "net", "files": {"../../secret": {}}}',
+        b'{"model": "net", "files": {"../configs/../../secret": {}}}',
+        b'{"model": "net", "files": {"configs/a": {}}}',
         b'{"model": "net", "files": {"/etc/passwd": {}}}',
         b'{"model": "net", "files": {"..": {}}}',
         b'{"model": "net", "files": {"a\\u0000": {}}}',

@@ -22,6 +22,8 @@ SLOW := $(addprefix tests/, \
 	clients/test_codec.py \
 	clients/test_real_autoencoder.py \
 	clients/test_real_server.py \
+	deploy/test_prometheus.py \
+	deploy/test_serve_triton.py \
 	export/classifier/test_family.py \
 	export/generator/test_family.py \
 	export/style/test_compare_style_networks.py \
@@ -32,7 +34,8 @@ SLOW := $(addprefix tests/, \
 	model_repository/test_drain.py \
 	model_repository/test_generate.py \
 	model_repository/test_malformed.py \
-	model_repository/test_priorities.py \
+	model_repository/test_metrics.py \
+	model_repository/test_queue.py \
 	model_repository/test_shared_memory.py \
 	model_repository/test_stylize.py \
 	model_repository/test_stylize_options.py \
@@ -42,12 +45,14 @@ SLOW := $(addprefix tests/, \
 	serving/reload/test_reload.py \
 	serving/reload/test_reload_signals.py \
 	serving/test_backend_options.py \
+	serving/test_chaos.py \
 	serving/test_closed_to_clients.py \
 	serving/test_http_is_closed.py \
 	serving/test_nothing_is_left.py \
 	serving/test_plain_paths.py \
 	serving/test_serve_command.py \
 	serving/test_strangers.py \
+	serving/test_tracing.py \
 	serving/test_server.py)
 
 # They come first, so that none of them runs alone at the end.
@@ -55,10 +60,11 @@ export SLOW_TESTS := $(SLOW)
 
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-fast lint format export fuzz audit sbom manifests bench clean
+.PHONY: help demo serve test test-fast lint format export manifests bench chaos deploy-check fuzz audit \
+	sbom clean
 
 help:  ## Lists the commands
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(SERVED)  ## Starts a server and repaints photographs in every style into out/demo
 	$(BIN)/atelier demo
@@ -78,7 +84,7 @@ lint: $(DEVELOPED)  ## Checks style, format and types
 	$(BIN)/mypy
 	set -e; for folder in $$(dirname model_repository/*/1/model.py); do \
 		(cd $$folder; "$(CURDIR)/$(BIN)/mypy" --config-file "$(CURDIR)/pyproject.toml" \
-			--cache-dir "$(CURDIR)/.mypy_cache" *.py); done
+			--cache-dir "$(CURDIR)/.mypy_cache/$$folder" *.py); done
 
 format: $(DEVELOPED)  ## Formats the code and fixes what ruff can fix
 	$(BIN)/ruff check --fix .
@@ -104,6 +110,15 @@ manifests: $(SERVED)  ## Writes down the code of the models that no export makes
 
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py
+
+CHAOS ?= --seconds 3600
+chaos: $(SERVED)  ## An hour of mixed traffic with faults, into out/chaos.json; CHAOS="--seconds 600" for less
+	$(BIN)/python bench/chaos.py $(CHAOS)
+
+deploy-check: $(DEVELOPED)  ## Checks the recipes in deploy/, as far as that goes without a container engine or a cluster
+	@command -v promtool prometheus >/dev/null || { echo "Needs Prometheus: apt-get install prometheus"; exit 1; }
+	$(BIN)/pip install --quiet --editable '.[deploy-check]'
+	DEPLOY_CHECK=1 $(PYTEST) tests/deploy
 
 clean:  ## Removes .venv, out and dist
 	rm -rf $(VENV) out dist

@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 from atelier._access import Tls
 from atelier._async_client import AsyncClient
 from atelier._bulk.many import BulkResult
+from atelier._canary import Canary
 from atelier._classify import Classification, Label
 from atelier._client import Client
 from atelier._errors import (
@@ -23,6 +24,7 @@ from atelier._images import ImageFormat, ImageSource
 from atelier._posterior import Posterior
 from atelier._retry_policy import USE_CLIENT_DEFAULT
 from atelier._statistics import ModelStatistics
+from atelier._status import ModelStatus, ServerStatus
 from atelier._styles import Style
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "AsyncClient",
     "AtelierError",
     "BulkResult",
+    "Canary",
     "Classification",
     "Client",
     "DeadlineExceeded",
@@ -40,10 +43,12 @@ __all__ = [
     "Label",
     "MaskSource",
     "ModelStatistics",
+    "ModelStatus",
     "NotAllowed",
     "Overloaded",
     "Posterior",
     "ServerFailed",
+    "ServerStatus",
     "Style",
     "Tls",
     "Unreachable",

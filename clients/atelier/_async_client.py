@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from atelier import (
     _health,
     _latent_space,
     _statistics,
+    _status,
     _stylize,
 )
 from atelier._access import Tls
@@ -45,13 +46,12 @@ from atelier._posterior import Posterior
 from atelier._request_log import logged
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
+from atelier._status import ServerStatus
 from atelier._styles import Style
+from atelier._tracing import traced
 from atelier._transport import AsyncTransport, Request, StatusError
 
 T = TypeVar("T")
-
-_BULK_PRIORITY: Final = 2
-"""The level of work that may wait, in the models' configurations; that of all else is 1."""
 
 
 class AsyncClient(BaseClient):
@@ -75,6 +75,9 @@ class AsyncClient(BaseClient):
             of a caller that starts thousands of them; the others wait for a place.
         tls: As in `Client`.
         token: As in `Client`.
+        bulk: As in `Client`. What works through many images, such as `stylize_many`, is bulk
+            work in any client.
+        hedge: As in `Client`.
         transport: As in `Client`.
 
     Raises:
@@ -90,15 +93,18 @@ class AsyncClient(BaseClient):
         max_in_flight: int = 64,
         tls: bool | Tls | None = None,
         token: str | None = None,
+        bulk: bool = False,
+        hedge: bool = False,
         transport: AsyncTransport | None = None,
     ) -> None:
-        super().__init__(url, timeout=timeout, retries=retries)
+        super().__init__(url, timeout=timeout, retries=retries, bulk=bulk, hedge=hedge)
         if max_in_flight < 1:
             raise ValueError(f"max_in_flight {max_in_flight}: give 1 or more")
         self._max_in_flight = max_in_flight
         self._places = PerLoop(partial(asyncio.Semaphore, max_in_flight))
-        self._transport = async_transport_to(url, tls, token) if transport is None else transport
-        self._priority = 0  # Each model's own default.
+        self._transport = (
+            async_transport_to(url, tls, token, self._hedging) if transport is None else transport
+        )
 
     async def stylize(
         self,
@@ -110,6 +116,7 @@ class AsyncClient(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Image.Image:
         """Repaints an image in a style, as `Client.stylize` does."""
@@ -119,6 +126,7 @@ class AsyncClient(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         return await self._converse(_stylize.stylize(image, style, parameters), timeout)
 
@@ -132,6 +140,7 @@ class AsyncClient(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> bytes:
         """Repaints an image and returns it encoded, as `Client.stylize_encoded` does."""
@@ -141,6 +150,7 @@ class AsyncClient(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         conversation = _stylize.stylize_encoded(image, style, parameters)
         return await self._converse(conversation, timeout)
@@ -375,6 +385,10 @@ class AsyncClient(BaseClient):
         """Asks whether the server and its models are ready, as `Client.health` does."""
         return await self._lead(_health.health(self.url), self._health_policy(wait))
 
+    async def status(self) -> ServerStatus:
+        """Asks what the server is and what it has done, as `Client.status` does."""
+        return await self._lead(_status.status(), self._health_policy(0))
+
     async def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""
         self._closed = True
@@ -394,7 +408,7 @@ class AsyncClient(BaseClient):
     def _for_bulk(self) -> Self:
         """This client, on the same connection, with requests that come after those of others."""
         twin = copy.copy(self)
-        twin._priority = _BULK_PRIORITY
+        twin._bulk = True
         return twin
 
     async def _converse(self, conversation: Conversation[T], timeout: Timeout) -> T:
@@ -435,11 +449,11 @@ class AsyncClient(BaseClient):
 
     async def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
         body = await asyncio.to_thread(
-            call.request, policy.remaining(), policy.request_id, self._priority
+            call.request, policy.remaining(), policy.request_id, bulk=self._bulk
         )
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
-            with logged(request):
-                return await self._transport.send_async(request, policy.remaining())
+            with logged(request), traced(request) as sent:
+                return await self._transport.send_async(sent, policy.remaining())
         except StatusError as error:
             raise self._error(error, call, policy) from error

@@ -164,6 +164,11 @@ class Balancer:
                 {attempt.server.target}
             )
 
+    def has_other(self, target: str) -> bool:
+        """Whether another server than this one is not set aside."""
+        with self._lock:
+            return self._other({target})
+
     def _begin(self, tried: Collection[str]) -> Attempt:
         with self._lock:
             self._turn += 1

@@ -6,6 +6,7 @@ from typing import Any
 
 from atelier._calls import Call
 from atelier._errors import AtelierError, InvalidRequest, from_status
+from atelier._hedging import Hedging
 from atelier._retry_budget import RetryBudget
 from atelier._retry_policy import RetryPolicy, UseClientDefault, checked_timeout
 from atelier._transport import StatusError
@@ -17,7 +18,13 @@ class BaseClient:
     """The settings of a client, its policy of retries, and its errors."""
 
     def __init__(
-        self, url: str | Sequence[str], *, timeout: float | None, retries: int | None
+        self,
+        url: str | Sequence[str],
+        *,
+        timeout: float | None,
+        retries: int | None,
+        bulk: bool,
+        hedge: bool,
     ) -> None:
         if retries is not None and retries < 0:
             raise ValueError(
@@ -26,7 +33,9 @@ class BaseClient:
         self.url = url if isinstance(url, str) else ",".join(url)
         self.timeout = checked_timeout(timeout)
         self.retries = retries
+        self._bulk = bulk
         self._budget = RetryBudget()
+        self._hedging = Hedging(self._budget) if hedge else None
         self._closed = False
 
     def __repr__(self) -> str:

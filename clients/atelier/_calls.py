@@ -20,6 +20,10 @@ Response = TypeVar("Response")
 Parameters: TypeAlias = Mapping[str, str | bool | int | float | None]
 """A request's own parameters; None stands for one that is not sent."""
 
+_BULK_PRIORITY = 2
+"""The level of work that may wait, where a model's configuration has levels; all else has 1."""
+_OWN_QUEUE = frozenset({"stylize"})
+"""Models with a queue of their own, which cannot see Triton's levels."""
 _LENGTH = struct.Struct("<I")
 _INT64 = range(-(2**63), 2**63)
 
@@ -44,22 +48,25 @@ class Call(ABC, Generic[Response]):
     def read(self, response: bytes) -> Response:
         """Reads the response; raises ServerFailed where it is none."""
 
-    def request(self, remaining: float | None, request_id: str = "", priority: int = 0) -> bytes:
+    def request(
+        self, remaining: float | None, request_id: str = "", *, bulk: bool = False
+    ) -> bytes:
         """The bytes of the request.
 
         Args:
             remaining: The seconds that are left, or None for no limit.
             request_id: What the server's log is to call an inference.
-            priority: Its level in the queues of the models, of which the lower comes first; 0 is
-                their default.
+            bulk: Whether it may wait until all other requests are served.
         """
         message = self.message()
         if self.method == "ModelInfer":
             message.id = request_id
-            if priority:
-                message.parameters["priority"].uint64_param = priority
+            if bulk:
+                message.parameters["priority"].uint64_param = _BULK_PRIORITY
+                if self.model in _OWN_QUEUE:
+                    message.parameters["bulk"].bool_param = True
         if remaining is not None and self.method == "ModelInfer":
-            # Microseconds in the queue of the model that is asked, where that has a queue policy.
+            # Microseconds, for the queue of the model that is asked.
             message.parameters["timeout"].int64_param = max(1, round(remaining * 1e6))
         return bytes(message.SerializeToString())
 

@@ -20,6 +20,7 @@ from atelier import (
     _health,
     _latent_space,
     _statistics,
+    _status,
     _stylize,
 )
 from atelier._access import Tls
@@ -36,7 +37,9 @@ from atelier._posterior import Posterior
 from atelier._request_log import logged
 from atelier._retry_policy import USE_CLIENT_DEFAULT, RetryPolicy
 from atelier._statistics import ModelStatistics
+from atelier._status import ServerStatus
 from atelier._styles import Style
+from atelier._tracing import traced
 from atelier._transport import Request, StatusError, Transport
 
 T = TypeVar("T")
@@ -69,6 +72,9 @@ class Client(BaseClient):
             ATELIER_TLS_CA, ATELIER_TLS_KEY and ATELIER_TLS_CERTIFICATE with the files of a `Tls`.
         token: What a server that asks for one is shown with each request; "": nothing. None means
             that of ATELIER_TOKEN, or of the file that ATELIER_TOKEN_FILE names.
+        bulk: Whether its requests may wait: they come after those of all other clients.
+        hedge: Whether a request that takes longer than 95 % of the recent ones to its model is sent
+            to a second server as well; the first answer counts. With one server, it means nothing.
         transport: What carries the requests. None means a gRPC channel to `url`; tests of your own
             code give an `atelier.testing.MockTransport`.
 
@@ -85,10 +91,14 @@ class Client(BaseClient):
         retries: int | None = None,
         tls: bool | Tls | None = None,
         token: str | None = None,
+        bulk: bool = False,
+        hedge: bool = False,
         transport: Transport | None = None,
     ) -> None:
-        super().__init__(url, timeout=timeout, retries=retries)
-        self._transport = transport_to(url, tls, token) if transport is None else transport
+        super().__init__(url, timeout=timeout, retries=retries, bulk=bulk, hedge=hedge)
+        self._transport = (
+            transport_to(url, tls, token, self._hedging) if transport is None else transport
+        )
 
     def stylize(
         self,
@@ -100,6 +110,7 @@ class Client(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Image.Image:
         """Repaints an image in a style.
@@ -117,6 +128,8 @@ class Client(BaseClient):
             format: How the pixels travel back. None means without loss, so that they are the
                 network's own; "jpeg" is quicker on a slow network.
             quality: 1 to 100, for "jpeg" and "webp".
+            network_version: The version of the network, of those that are served; None means the
+                server's choice, the newest. See `Canary`.
             timeout: Seconds for this call, or None for no limit, in place of the client's.
 
         Returns:
@@ -138,6 +151,7 @@ class Client(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         return self._converse(_stylize.stylize(image, style, parameters), timeout)
 
@@ -151,6 +165,7 @@ class Client(BaseClient):
         longest_side: int | None = None,
         format: ImageFormat | None = None,
         quality: int | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> bytes:
         """Repaints an image as `stylize` does, and returns it as the file that the server made.
@@ -164,6 +179,7 @@ class Client(BaseClient):
             format: The file's format. None means that of the file sent, and "png" where the
                 image was no JPEG, PNG or WebP file.
             quality: 1 to 100, for "jpeg" and "webp". None means the server's own, 95 for JPEG.
+            network_version: As in `stylize`.
             timeout: As in `stylize`.
 
         Returns:
@@ -178,6 +194,7 @@ class Client(BaseClient):
             longest_side=longest_side,
             encoding=format,
             quality=quality,
+            network_version=network_version,
         )
         conversation = _stylize.stylize_encoded(image, style, parameters)
         return self._converse(conversation, timeout)
@@ -615,6 +632,14 @@ class Client(BaseClient):
         """
         return self._lead(_health.health(self.url), self._health_policy(wait))
 
+    def status(self) -> ServerStatus:
+        """Asks what the server is, and what each of its models has done so far.
+
+        Raises:
+            AtelierError: As in `stylize`. What is not ready is no error.
+        """
+        return self._lead(_status.status(), self._health_policy(0))
+
     def close(self) -> None:
         """Closes the connection; calls that are under way end with Unreachable."""
         self._closed = True
@@ -656,10 +681,10 @@ class Client(BaseClient):
                 time.sleep(pause)
 
     def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
-        body = call.request(policy.remaining(), policy.request_id)
+        body = call.request(policy.remaining(), policy.request_id, bulk=self._bulk)
         request = Request(call.method, call.model, body, policy.request_id, policy.tried)
         try:
-            with logged(request):
-                return self._transport.send(request, policy.remaining())
+            with logged(request), traced(request) as sent:
+                return self._transport.send(sent, policy.remaining())
         except StatusError as error:
             raise self._error(error, call, policy) from error

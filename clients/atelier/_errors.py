@@ -196,13 +196,13 @@ _TLS_ADVICE: list[tuple[str, str]] = [
         "its certificate has no such name: use the name in the certificate as the address",
     ),
 ]
-# A server with TLS hangs up on whoever talks to it in the clear, and so does one with mutual TLS.
+# Servers hang up on another protocol: HTTP, TLS, and TLS that asks for a certificate.
 _HUNG_UP = re.compile(
     "(?:failed to connect to all addresses|connections to all backends failing).*Socket closed"
 )
 _HUNG_UP_ADVICE = (
-    "it hung up: if it speaks TLS, give tls= in Python or --tls-ca on the command line, and if it "
-    "asks for a certificate, the client's own too"
+    "it hung up: check that the port is the one for gRPC; if it speaks TLS, give tls= in Python or "
+    "--tls-ca on the command line, and if it asks for a certificate, the client's own too"
 )
 _UNAVAILABLE = re.compile(f"{_NO_VERSION}|{_DEAD_PROCESS}")
 _CLEAR_ALREADY = re.compile(f"Server is stopping|{_UNAVAILABLE.pattern}|the client was closed")

@@ -67,11 +67,16 @@ class _JsonFormatter(logging.Formatter):
 
 
 def _contents(request: Request) -> dict[str, str]:
-    """The style and the size of the image that an inference asks for."""
+    """The version, the style and the size of the image that an inference asks for."""
     if request.method != "ModelInfer":
         return {}
     message = messages.ModelInferRequest.FromString(request.body)
     found: dict[str, str] = {}
+    asked = message.parameters
+    if message.model_version:
+        found["version"] = message.model_version
+    elif "network_version" in asked:
+        found["version"] = str(asked["network_version"].int64_param)
     for tensor, raw in zip(message.inputs, message.raw_input_contents, strict=False):
         if tensor.name == "style":
             found["style"] = b",".join(bytes_elements(raw)).decode(errors="replace")

@@ -16,6 +16,7 @@ def options(
     longest_side: int | None,
     encoding: ImageFormat | None,
     quality: int | None,
+    network_version: int | None = None,
 ) -> Parameters:
     """The parameters of `stylize`. What is left as it is goes unsaid: the server knows it."""
     return {
@@ -24,6 +25,7 @@ def options(
         "longest_side": longest_side,
         "format": encoding,
         "quality": quality,
+        "network_version": network_version,
     }
 
 

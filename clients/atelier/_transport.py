@@ -27,6 +27,7 @@ class Request:
         body: The message, serialised.
         id: Names the caller's call, which may take several requests, in logs and in errors.
         tried: Targets at which the call failed, of several servers.
+        traceparent: The caller's span, as W3C Trace Context writes it.
     """
 
     method: str
@@ -34,11 +35,13 @@ class Request:
     body: bytes
     id: str = ""
     tried: frozenset[str] = frozenset()
+    traceparent: str = ""
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """The headers of the request."""
-        return (("x-request-id", self.id),) if self.id else ()
+        named = {"x-request-id": self.id, "traceparent": self.traceparent}
+        return tuple((name, value) for name, value in named.items() if value)
 
 
 class StatusError(Exception):

@@ -121,7 +121,7 @@ class MockTransport:
             {
                 name: getattr(value, value.WhichOneof("parameter_choice"))
                 for name, value in message.parameters.items()
-                if name not in {"timeout", "priority"}  # For the queue.
+                if name not in {"timeout", "priority", "bulk"}  # For the queue.
             },
             message.id,
         )

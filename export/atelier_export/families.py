@@ -4,6 +4,7 @@ A family's folder has a module `family` with the functions that the commands cal
 takes dataclasses of `settings`:
 
 - `train`: trains the family's networks and returns the checkpoint's path;
+- `calibrate`: measures how they are put into 8 bits, see `publishing.calibration`;
 - `evaluate`: measures what is published and returns tables for the model card;
 - `served_models`: reads a checkpoint and lists what it serves, see `publishing.served_model`;
 - `tables`: the model card's tables, made from its evaluation.json, see `reports.model_card`;

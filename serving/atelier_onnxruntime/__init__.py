@@ -18,6 +18,8 @@ Where it differs:
 - Where a model has several instances on the CPU and the configuration sets no
   `intra_op_thread_count`, a run that is alone on the machine uses every core, and runs side by side
   share them, instance for instance.
+- Where the control group limits the cores (a container, a systemd unit), there are no more threads
+  than whole cores within the limit, unless `intra_op_thread_count` says so.
 - Strings must be UTF-8, as ONNX defines them.
 - `allow_ragged_batch`, `batch_input`, `batch_output`, decoupled responses and the implicit state
   of sequence models are refused when the model is loaded.

@@ -11,6 +11,7 @@ from atelier_onnxruntime import session
 from atelier_onnxruntime.batch import Array, Arrays
 from atelier_onnxruntime.cores import Cores
 from atelier_onnxruntime.parameters import Config, boolean_parameter, integer_parameter
+from atelier_onnxruntime.quota import core_quota
 
 
 class Instance:
@@ -85,4 +86,5 @@ def share_of_cores(config: Config) -> int | None:
         return None
     groups = config.get("instance_group", [])
     instances = sum(group["count"] for group in groups if group["kind"] != "KIND_GPU")
-    return max(1, len(os.sched_getaffinity(0)) // instances) if instances > 1 else None
+    cores = len(os.sched_getaffinity(0))
+    return max(1, min(cores, core_quota() or cores) // instances) if instances > 1 else None

@@ -25,6 +25,10 @@ from atelier_onnxruntime.parameters import (
     integer_parameter,
 )
 
+FAILURES = "atelier_network_failures_total"
+"""A metric: Triton counts a request that a Python model answers with an error as a success. With
+NVIDIA's backend it is `nv_inference_request_failure`."""
+
 _ONNX_RUNTIME_ERROR = re.compile(r"\[ONNXRuntimeError\] : (\d+) : \w+ : (.*)", re.DOTALL)
 
 
@@ -61,6 +65,12 @@ class TritonPythonModel:
             signature = self._instance.signature
             contract.check(config, signature)
             self._most_bytes = integer_parameter(config, MAX_INPUT_BYTES, sys.maxsize)
+        self._family = pb_utils.MetricFamily(
+            name=FAILURES,
+            description="Requests that ONNX Runtime failed to compute",
+            kind=pb_utils.MetricFamily.COUNTER,
+        )
+        self._failures = self._family.Metric(labels={"model": args["model_name"]})
         self._batches = config["max_batch_size"] > 0
         inputs = signature.inputs | signature.defaults
         self._scalar_inputs = {name for name, tensor in inputs.items() if not tensor.shape}
@@ -86,6 +96,11 @@ class TritonPythonModel:
             _refusal(refused) if refused else self._response(next(answers)) for refused in refusals
         ]
 
+    def finalize(self) -> None:
+        """Takes this instance's metric away, before its family."""
+        del self._failures
+        del self._family
+
     def _run(self, names: list[str], inputs: Arrays) -> list[Array]:
         feed = {name: _text(array) for name, array in inputs.items()}
         for name in self._scalar_inputs & feed.keys():
@@ -94,6 +109,8 @@ class TritonPythonModel:
 
     def _response(self, answer: Arrays | Exception) -> Any:
         if isinstance(answer, Exception):
+            if not isinstance(answer, UnicodeDecodeError):
+                self._failures.increment(1)
             return pb_utils.InferenceResponse(error=_error(answer))
         for name in self._scalar_outputs.keys() & answer.keys():
             answer[name] = answer[name].reshape(self._scalar_outputs[name])

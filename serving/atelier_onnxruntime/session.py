@@ -22,6 +22,7 @@ from atelier_onnxruntime.providers import (
     Provider,
     execution_providers,
 )
+from atelier_onnxruntime.quota import core_quota
 
 _GRAPH_LEVELS = {
     -1: onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -56,8 +57,9 @@ def session_options(config: Config) -> onnxruntime.SessionOptions:
     if mode not in (0, 1):
         raise ConfigError(f"execution_mode is {mode}; give 0 (sequential) or 1 (parallel)")
     options.execution_mode = _EXECUTION_MODES[mode]
-    # ONNX Runtime chooses the number where none above 0 is given.
-    options.intra_op_num_threads = max(integer_parameter(config, "intra_op_thread_count", 0), 0)
+    # ONNX Runtime chooses the number where none above 0 is given; it does not see the quota.
+    threads = max(integer_parameter(config, "intra_op_thread_count", 0), 0)
+    options.intra_op_num_threads = threads or core_quota() or 0
     options.inter_op_num_threads = max(integer_parameter(config, "inter_op_thread_count", 0), 0)
     options.enable_cpu_mem_arena = boolean_parameter(config, "enable_mem_arena", True)
     options.enable_mem_pattern = boolean_parameter(config, "enable_mem_pattern", True)

@@ -160,6 +160,25 @@ def _tokens(token_file: str | None, admin_token_file: str | None) -> "Tokens":
     help="How long accepted requests may take to finish once the server stops.",
 )
 @click.option(
+    "--trace-otlp",
+    metavar="URL",
+    help="Send traces to an OpenTelemetry collector, such as http://localhost:4318.",
+)
+@click.option(
+    "--trace-rate",
+    metavar="NUMBER",
+    type=click.IntRange(1),
+    default=1000,
+    help="Trace one of so many requests, and each that comes with a traceparent.",
+)
+@click.option(
+    "--log",
+    "log_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How the lines of the log are written.",
+)
+@click.option(
     "-v", "--verbose", is_flag=True, help="Tell what Triton does, not its warnings and errors only."
 )
 @click.argument("options", metavar="[-- TRITON_OPTION...]", nargs=-1)
@@ -178,6 +197,9 @@ def serve(
     allow_altered: bool,
     public_key: str | None,
     exit_timeout: int,
+    trace_otlp: str | None,
+    trace_rate: int,
+    log_format: str,
     verbose: bool,
     options: tuple[str, ...],
 ) -> None:
@@ -197,7 +219,9 @@ def serve(
     """
     from atelier_serving import exposure
     from atelier_serving.errors import TritonError
+    from atelier_serving.json_log import as_json
     from atelier_serving.server import TritonServer
+    from atelier_serving.tracing import trace_options
 
     tls = _tls(tls_certificate, tls_key, tls_client_ca)
     tokens = _tokens(token_file, admin_token_file)
@@ -207,12 +231,15 @@ def serve(
     port_source = click.get_current_context().get_parameter_source("http_port")
     http = http or port_source is not ParameterSource.DEFAULT
 
+    written = as_json if log_format == "json" else str
+
     def log(line: str) -> None:
         # The server serves on when nobody reads its log any more.
         with contextlib.suppress(OSError):
-            click.echo(line, err=True)
+            click.echo(written(line), err=True)
 
     try:
+        tracing = trace_options(trace_otlp, trace_rate) if trace_otlp else []
         server = TritonServer(
             model_repository,
             host=host,
@@ -224,7 +251,7 @@ def serve(
             verification=verification,
             exit_timeout=exit_timeout,
             verbose=verbose,
-            options=options,
+            options=(*tracing, *options),
             log=log,
         )
     except ValueError as error:
@@ -232,16 +259,15 @@ def serve(
 
     received: list[int] = []
     stopping = (
-        f"stopping: accepted requests may take up to {exit_timeout} s; "
-        "another signal stops at once\n"
-    ).encode()
+        f"stopping: accepted requests may take up to {exit_timeout} s; another signal stops at once"
+    )
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         received.append(number)
         if len(received) == 1:
             # Straight to the file: a handler may interrupt a write to the stream.
             with contextlib.suppress(OSError):
-                os.write(STDERR, stopping)
+                os.write(STDERR, f"{written(stopping)}\n".encode())
             server.terminate()
         else:
             server.kill()

@@ -222,8 +222,9 @@ def _read(version: Path, model: str) -> dict[str, Any]:
     if manifest.get("model") != model:
         raise ValueError(f"it is that of the model {manifest.get('model')!r}")
     for path in manifest["files"]:
-        name = path.removeprefix(_OF_THE_MODEL)
-        if name in ("", ".", "..") or "/" in name or "\0" in name:
+        parts = path.removeprefix(_OF_THE_MODEL).split("/")
+        of_the_version = not path.startswith(_OF_THE_MODEL)
+        if not {"", ".", ".."}.isdisjoint(parts) or (of_the_version and parts[1:]) or "\0" in path:
             raise ValueError(f"it names {path!r}, which is no file of the model")
     return manifest
 

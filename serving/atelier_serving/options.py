@@ -28,6 +28,9 @@ than Triton's 30 s."""
 SECRET_VARIABLES = ("ATELIER_SERVE_TOKEN", "ATELIER_SERVE_ADMIN_TOKEN")
 """Variables that hold tokens, which models have no use for."""
 
+SUMMARIES = ("latencies=true", "quantiles=0.5:0.05,0.95:0.005,0.99:0.001,0.999:0.0001")
+"""Quantiles of the latencies among the metrics, each with the error that its rank may have."""
+
 OWN_OPTIONS = (
     "allow-grpc",
     "allow-http",
@@ -172,6 +175,9 @@ def command_line(
         "shm-growth-byte-size": SHARED_MEMORY_BYTES,
         "stub-timeout-seconds": STUB_TIMEOUT_SECONDS,
     }
+    metrics = [f"--metrics-config=summary_{each}" for each in SUMMARIES]
+    if any(option.startswith("--metrics-config") for option in settings.options):
+        metrics = []  # Of two values for one setting, Triton takes the first.
     return [
         str(installation.binary),
         *(f"--model-repository={repository}" for repository in settings.repositories),
@@ -181,6 +187,7 @@ def command_line(
             for backend in ("python", "onnxruntime")
             for name, value in backend_options.items()
         ),
+        *metrics,
         *settings.options,
     ]
 

@@ -226,7 +226,7 @@ class TritonServer:
             else self._reachable(http_port)
         )
         try:
-            directory.fill(installation)
+            self._fill(directory, installation)
             plain = [directory.repository(each) for each in self.settings.repositories]
             return SupervisedProcess(
                 command_line(
@@ -250,6 +250,16 @@ class TritonServer:
         except BaseException:
             shutil.rmtree(directory.path, ignore_errors=True)
             raise
+
+    @staticmethod
+    def _fill(directory: ServerDirectory, installation: Installation) -> None:
+        try:
+            directory.fill(installation)
+        except OSError as error:
+            raise StartError(
+                f"cannot prepare the server's directory {directory.path}: {error.strerror}; make "
+                "room there, or set TMPDIR to a folder on another disk"
+            ) from error
 
     def _forward(self, line: str) -> None:
         if self._log and not triton_log.is_noise(line):

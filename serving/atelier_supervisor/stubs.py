@@ -15,7 +15,7 @@ NAME = "triton_python_b"
 INSTANCE = 8
 """Which argument of a stub is the name of its model instance, such as "style_0_1"."""
 IDLE_NANOSECONDS = 500_000
-"""How long the main thread of an idle stub runs at most between two looks: 25,000 an instant."""
+"""How long an idle stub runs at most between two looks: 25,000 an instant."""
 MAX_BYTES = 2**16
 
 
@@ -60,17 +60,17 @@ class Stubs:
         """Looks at all of them, and tells whether none has worked since the look before.
 
         What has no request waits for Triton in its main thread, on a futex, and wakes for an
-        instant each second. A model that waits so for something else looks idle too.
+        instant each second. A model that waits so for something else looks idle too, unless one
+        of its other threads works.
         """
         before, self._run_times = self._run_times, {}
         idle = before is not None
         for pid, state, _ in self._all():
             with contextlib.suppress(OSError):
                 if state != "Z":
-                    main_thread = f"/proc/{pid}/task/{pid}"
-                    run_time = int(_text(f"{main_thread}/schedstat").split()[0])
+                    run_time = _run_time(pid)
                     ran = run_time - (before or {}).get(pid, 0)
-                    waits = _text(f"{main_thread}/wchan").startswith("futex")
+                    waits = _text(f"/proc/{pid}/task/{pid}/wchan").startswith("futex")
                     idle = idle and waits and ran <= IDLE_NANOSECONDS
                     self._run_times[pid] = run_time
         return idle
@@ -91,6 +91,16 @@ class Stubs:
             for thread in threads:
                 with contextlib.suppress(OSError):
                     yield from map(int, _text(f"{thread.path}/children").split())
+
+
+def _run_time(pid: int) -> int:
+    """How long the threads of a process ran, in nanoseconds."""
+    total = 0
+    with os.scandir(f"/proc/{pid}/task") as threads:
+        for thread in threads:
+            with contextlib.suppress(OSError):
+                total += int(_text(f"{thread.path}/schedstat").split()[0])
+    return total
 
 
 def _instance(pid: int) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto as Onnx
 
-from atelier_onnxruntime import session
+from atelier_onnxruntime import instance, session
 from atelier_onnxruntime.cores import Cores
 from atelier_onnxruntime.instance import Instance, share_of_cores
 from atelier_onnxruntime.parameters import ConfigError
@@ -19,6 +19,13 @@ def instances(*counts, kind="KIND_CPU", **parameters):
         "instance_group": [{"kind": kind, "count": count} for count in counts],
         "parameters": {key: {"string_value": value} for key, value in parameters.items()},
     }
+
+
+@pytest.fixture(autouse=True)
+def no_quota(monkeypatch):
+    """Wherever the tests run, their cores have no limit."""
+    for module in (instance, session):
+        monkeypatch.setattr(module, "core_quota", lambda: None)
 
 
 @pytest.fixture
@@ -73,6 +80,13 @@ def test_the_share_of_an_instance(monkeypatch, cores, config, share):
     assert share_of_cores(config) == share
 
 
+@pytest.mark.parametrize(("cores", "share"), [(16, 3), (2, 1)])
+def test_the_share_is_one_of_the_cores_that_a_limit_leaves(monkeypatch, cores, share):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(instance, "core_quota", lambda: 6)
+    assert share_of_cores(instances(2)) == share
+
+
 def test_instances_on_gpus_take_no_cores(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
     config = instances(1)
@@ -87,16 +101,16 @@ def test_a_thread_count_that_is_no_number_is_refused():
 
 def test_a_run_beside_another_has_its_share(version, opened, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    instance, (threads, ran) = (
+    running, (threads, ran) = (
         Instance(instances(2), version, "CPU", 0, Cores(version / "model.onnx")),
         opened,
     )
     assert threads == [0, 1]
     for _ in range(2):
         with Cores(version / "model.onnx").taken():
-            (y,) = instance.run(["y"], {"x": X})
+            (y,) = running.run(["y"], {"x": X})
         np.testing.assert_array_equal(y, [[0, 2]])
-        instance.run(["y"], {"x": X})
+        running.run(["y"], {"x": X})
     assert ran == [1, 0, 1, 0]
 
 
@@ -105,15 +119,15 @@ def test_a_run_beside_another_has_its_share(version, opened, monkeypatch):
     [(instances(1), 0), (instances(2, intra_op_thread_count="2"), 2)],
 )
 def test_there_is_one_session_where_there_is_no_choice(version, opened, config, threads):
-    instance = Instance(config, version, "CPU", 0, Cores(version / "model.onnx"))
+    running = Instance(config, version, "CPU", 0, Cores(version / "model.onnx"))
     with Cores(version / "model.onnx").taken():
-        instance.run(["y"], {"x": X})
-    instance.run(["y"], {"x": X})
+        running.run(["y"], {"x": X})
+    running.run(["y"], {"x": X})
     assert opened == ([threads], [threads, threads])
 
 
 def test_sessions_without_an_arena(version):
-    instance = Instance(
+    running = Instance(
         instances(2, enable_mem_arena="false"), version, "CPU", 0, Cores(version / "model.onnx")
     )
-    np.testing.assert_array_equal(instance.run(["y"], {"x": X})[0], [[0, 2]])
+    np.testing.assert_array_equal(running.run(["y"], {"x": X})[0], [[0, 2]])

@@ -15,6 +15,7 @@ from onnx import numpy_helper
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
 from atelier_serving import TritonServer
+from fakes.prometheus import Metrics
 from fakes.waiting import until
 
 ONE_INSTANCE = "instance_group [{ kind: KIND_CPU count: 1 }]\n"
@@ -423,7 +424,8 @@ def test_requests_share_a_run(client):
     until(lambda: (runs() - before == [24, 24 // BATCH]).all())
 
 
-def test_a_failing_request_fails_alone(client):
+def test_a_failing_request_fails_alone_and_is_counted(client, server):
+    metrics = Metrics(server.metrics_url)
     index = [0, 1, 99, 2, 0, -50, 1, 2]
     assert len(index) == BATCH
     answers = together(client, "pick", [{"index": np.array([[number]])} for number in index])
@@ -434,6 +436,7 @@ def test_a_failing_request_fails_alone(client):
             assert f"idx={number}" in answer.message()
         else:
             assert answer["colour"].item() == 10 * (number + 1)
+    assert metrics.added("atelier_network_failures_total", model="pick") == 2
 
 
 def test_shapes_that_differ_are_answered_side_by_side(client):

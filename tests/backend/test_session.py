@@ -23,6 +23,12 @@ def version(save_onnx, tmp_path):
     return tmp_path / "1"
 
 
+@pytest.fixture(autouse=True)
+def no_quota(monkeypatch):
+    """Wherever the tests run, their cores have no limit."""
+    monkeypatch.setattr(session, "core_quota", lambda: None)
+
+
 def test_defaults():
     options = session.session_options({})
     level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -50,6 +56,12 @@ def test_parameters_are_honoured():
 
 def test_a_thread_count_that_is_not_above_zero_is_left_to_onnx_runtime():
     assert session.session_options(parameters(intra_op_thread_count="-2")).intra_op_num_threads == 0
+
+
+def test_there_are_no_more_threads_than_a_limit_leaves_cores(monkeypatch):
+    monkeypatch.setattr(session, "core_quota", lambda: 3)
+    assert session.session_options({}).intra_op_num_threads == 3
+    assert session.session_options(parameters(intra_op_thread_count="4")).intra_op_num_threads == 4
 
 
 @pytest.mark.parametrize("pool", ["intra", "inter"])

@@ -175,6 +175,9 @@ class ScriptedServer(service_pb2_grpc.GRPCInferenceServiceServicer):
             statistics.compute_infer.ns = count * (5_000_000 if model == "style" else 9_000_000)
         return response
 
+    def ServerMetadata(self, request, context):  # noqa: N802
+        return messages.ServerMetadataResponse(name="scripted", version="1")
+
     def ServerLive(self, request, context):  # noqa: N802
         with self._changed:
             self.probes += 1

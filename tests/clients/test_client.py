@@ -75,6 +75,14 @@ def test_the_request_is_what_the_contract_says(server, ask, clock, jpeg):
     assert request.parameters["timeout"].int64_param == 10e6
 
 
+def test_a_client_for_bulk_work_says_so_to_models_with_a_queue(server, ask, jpeg):
+    ask(server.url, "stylize_encoded", jpeg, "udnie", client={"bulk": True, "timeout": None})
+    parameters = server.requests[-1].parameters
+    assert set(parameters) == {"bulk", "priority"}
+    assert parameters["bulk"].bool_param
+    assert parameters["priority"].uint64_param == 2
+
+
 def test_the_deadline_of_a_call_is_its_timeout(server, ask, jpeg):
     for timeout in (1000, None):
         ask(server.url, "stylize", jpeg, "udnie", timeout=timeout)

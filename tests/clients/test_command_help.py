@@ -46,7 +46,7 @@ def test_an_option_given_twice_is_refused(capsys, arguments, option):
 
 def test_every_command_refuses_an_option_given_twice(server, capsys):
     for name, command in command_line.commands.items():
-        if name not in ("bulk", "loadtest"):
+        if name not in ("bulk", "loadtest", "models"):
             assert run([name, "--url", server.url, "--url", server.url]) == 2, command
             assert "'--url' is there 2 times" in capsys.readouterr().err
     assert not server.requests

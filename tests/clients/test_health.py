@@ -1,5 +1,6 @@
 """Whether a server is ready, of both clients and of the command."""
 
+import re
 import socket
 
 import pytest
@@ -44,6 +45,21 @@ def test_the_wait_ends(server, clock, ask):
     with pytest.raises(Unreachable, match="is up, but not ready"):
         ask(server.url, "health", 60.0)
     assert 50 < clock.now <= 60
+
+
+def test_a_status_says_what_is_not_ready(server, clock, nobody, capsys):
+    assert run(["status", "--url", server.url]) == 0
+    assert f"{server.url}: scripted 1, ready\n" in capsys.readouterr().out
+    server.ready = [True, False]
+    assert run(["status", "--url", server.url]) == 1
+    table = capsys.readouterr().out
+    assert re.search(r"style .* ready", table)
+    assert re.search(r"stylize .* not ready", table)
+    server.whole = [False]
+    assert run(["status", "--url", server.url]) == 1
+    assert "scripted 1, not ready" in capsys.readouterr().out
+    assert run(["status", "--url", nobody]) == 3
+    assert clock.pauses == []
 
 
 def test_the_command(server, clock, nobody, capsys):

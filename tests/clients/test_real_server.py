@@ -8,6 +8,8 @@ import ast
 import asyncio
 import doctest
 import io
+import json
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -285,3 +287,34 @@ def test_the_demo(repository, tmp_path):
     assert len(list(tmp_path.glob("*-as_it_is-own_colors.jpg"))) == 4
     with Image.open(tmp_path / "contact_sheet.jpg") as sheet:
         sheet.load()
+
+
+def test_the_status_of_the_server(triton, picture, capsys):
+    url = triton.grpc_url
+    with Client(url) as art:
+        before = {model.name: model for model in art.status().models}
+        art.stylize(picture(), "negative")
+        status = art.status()
+        assert asyncio.run(status_of(url)).server == status.server
+    assert status.server.startswith("triton ")
+    assert status.ready
+    assert status.styles == list(IN_TWO_STYLES)
+    assert [model.name for model in status.models] == ["style", "stylize"]
+    for model in status.models:
+        assert model.ready
+        assert model.answered == before[model.name].answered + 1
+        assert model.compute_seconds > 0
+        assert model.batch >= 1
+
+    also = url.replace("127.0.0.1", "localhost")
+    assert run(["status", "--url", f"{url},{also}", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["url"] for line in lines] == [url, also]
+    assert lines[0]["models"][1]["answered"] == status.models[1].answered
+    assert run(["status", "--url", url]) == 0
+    assert re.search(r"stylize\W+1\W+ready\W+\d+\W+0\W", capsys.readouterr().out)
+
+
+async def status_of(url):
+    async with AsyncClient(url) as art:
+        return await art.status()

@@ -45,6 +45,12 @@ def test_a_line_of_text(server, photo, capsys):
     )
 
 
+def test_a_line_names_the_version_that_was_asked_for(server, photo, capsys):
+    assert run([*STYLIZE, "--url", server.url, "--log=text", "--network-version", "2"]) == 0
+    assert " model=stylize version=2 " in capsys.readouterr().err
+    assert server.requests[-1].parameters["network_version"].int64_param == 2
+
+
 def test_a_line_of_json_for_each_attempt(server, clock, photo, capsys):
     server.script = [(grpc.StatusCode.UNAVAILABLE, "Server is stopping")]
     assert run([*STYLIZE, "--url", server.url, "--log", "json"]) == 0

@@ -1,11 +1,12 @@
-"""Three real servers under steady load, of which one drains, one is killed and one hangs."""
+"""Three real servers under steady load: one drains, one is killed, one hangs; all are replaced."""
 
 import os
 import signal
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ import time
 
 import triton_python_backend_utils as pb_utils
 
+VERSION = b"{version}"
+
 
 class TritonPythonModel:
     def execute(self, requests):
@@ -37,7 +40,7 @@ class TritonPythonModel:
         for request in requests:
             time.sleep(0.01)
             image = pb_utils.get_input_tensor_by_name(request, "image").as_numpy()
-            output = pb_utils.Tensor("stylized", image)
+            output = pb_utils.Tensor("stylized", image + VERSION)
             responses.append(pb_utils.InferenceResponse([output]))
         return responses
 """
@@ -47,13 +50,54 @@ TIMEOUT = HANG_SECONDS
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A `stylize` that returns the image as it is."""
-    path = tmp_path_factory.mktemp("model_repository")
-    (path / "stylize/1").mkdir(parents=True)
-    (path / "stylize/config.pbtxt").write_text(CONFIG)
-    (path / "stylize/1/model.py").write_text(ECHO)
-    return path
+def release(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """A repository of a version of `stylize`, which returns the image with that number behind."""
+
+    def write(version: int) -> Path:
+        path = tmp_path_factory.mktemp("model_repository")
+        (path / f"stylize/{version}").mkdir(parents=True)
+        (path / "stylize/config.pbtxt").write_text(CONFIG)
+        code = ECHO.replace("{version}", str(version))
+        (path / f"stylize/{version}/model.py").write_text(code)
+        return path
+
+    return write
+
+
+class Fleet:
+    """Three servers, each at an address of its own that its successor takes over."""
+
+    def __init__(self, repository: Path) -> None:
+        self.repository = repository
+        self.servers: list[TritonServer] = []
+        self._all: list[TritonServer] = []
+        for _ in range(3):
+            self.servers.append(self._start(0))
+        self.urls = [server.grpc_url for server in self.servers]
+
+    def replace(self, server: TritonServer) -> TritonServer:
+        """Starts the successor of a server that has ended."""
+        port = int(server.grpc_url.rpartition(":")[2])
+        successor = self._start(port)
+        self.servers[self.servers.index(server)] = successor
+        return successor
+
+    def _start(self, port: int) -> TritonServer:
+        server = TritonServer(self.repository, grpc_port=port, options=[COMPLETE])
+        self._all.append(server)
+        return server.start()
+
+    def end(self) -> None:
+        for server in self._all:
+            server.kill()
+            server.wait()
+
+
+@pytest.fixture(scope="module")
+def fleet(release: Callable[[int], Path]) -> Iterator[Fleet]:
+    fleet = Fleet(release(1))
+    yield fleet
+    fleet.end()
 
 
 class Load:
@@ -65,6 +109,7 @@ class Load:
         self._threads = ThreadPoolExecutor(CALLERS)
         self.longest = 0.0
         self.answers = [0] * CALLERS
+        self.versions: Counter[bytes] = Counter()
 
     def __enter__(self) -> "Load":
         self._calls = [self._threads.submit(self._call, number) for number in range(CALLERS)]
@@ -77,7 +122,9 @@ class Load:
     def _call(self, number: int) -> None:
         while not self._ended.is_set():
             start = time.monotonic()
-            assert self._art.stylize_encoded(self._jpeg, "udnie") == self._jpeg
+            answer = self._art.stylize_encoded(self._jpeg, "udnie")
+            assert answer.startswith(self._jpeg)
+            self.versions[answer[len(self._jpeg) :]] += 1
             self.longest = max(self.longest, time.monotonic() - start)
             self.answers[number] += 1
 
@@ -113,43 +160,45 @@ def comes_back(load: Load, server: TritonServer) -> None:
     load.check()
 
 
-def test_no_caller_notices_a_server_that_drains_dies_or_hangs(repository, picture):
-    with ExitStack() as stack:
+def test_no_caller_notices_a_server_that_drains_dies_or_hangs(fleet, picture):
+    drains, dies, hangs = fleet.servers
+    with Client(fleet.urls, timeout=TIMEOUT) as art, Load(art, picture("jpeg")) as load:
+        for server in (drains, dies, hangs):
+            comes_back(load, server)
 
-        def start(port: int = 0) -> TritonServer:
-            server = TritonServer(repository, grpc_port=port, options=[COMPLETE])
-            stack.callback(server.wait)  # after the next
-            stack.callback(server.kill)
-            return server.start()
+        # SIGTERM, a drain, and its successor at the same address.
+        drains.stop()
+        load.goes_on()
+        comes_back(load, fleet.replace(drains))
 
-        drains, dies, hangs = start(), start(), start()
-        urls = [server.grpc_url for server in (drains, dies, hangs)]
-        art = stack.enter_context(Client(urls, timeout=TIMEOUT))
-        with Load(art, picture("jpeg")) as load:
-            for server in (drains, dies, hangs):
-                comes_back(load, server)
+        # SIGKILL
+        dies.kill()
+        dies.wait()
+        load.goes_on()
+        comes_back(load, fleet.replace(dies))
 
-            # SIGTERM, a drain, and its successor at the same address.
-            drains.stop()
+        # SIGSTOP, and SIGCONT
+        os.kill(hangs.pid, signal.SIGSTOP)
+        try:
             load.goes_on()
-            comes_back(load, start(port_of(drains)))
+        finally:
+            os.kill(hangs.pid, signal.SIGCONT)
+        comes_back(load, hangs)
+    load.check()
+    assert load.longest < TIMEOUT
 
-            # SIGKILL
-            dies.kill()
-            dies.wait()
+
+def test_a_new_release_takes_the_place_of_all_without_an_error(fleet, release, picture):
+    fleet.repository = release(2)
+    with Client(fleet.urls, timeout=TIMEOUT) as art, Load(art, picture("jpeg")) as load:
+        load.goes_on()
+        for server in list(fleet.servers):
+            server.stop()
             load.goes_on()
-            comes_back(load, start(port_of(dies)))
-
-            # SIGSTOP, and SIGCONT
-            os.kill(hangs.pid, signal.SIGSTOP)
-            try:
-                load.goes_on()
-            finally:
-                os.kill(hangs.pid, signal.SIGCONT)
-            comes_back(load, hangs)
-        load.check()
-        assert load.longest < TIMEOUT
-
-
-def port_of(server: TritonServer) -> int:
-    return int(server.grpc_url.rpartition(":")[2])
+            comes_back(load, fleet.replace(server))
+        assert load.versions[b"1"]
+        assert load.versions[b"2"]
+        load.versions.clear()
+        load.goes_on()
+    load.check()
+    assert set(load.versions) == {b"2"}

@@ -115,7 +115,7 @@ def write_stylize(
     *,
     name: str = "stylize",
     network: str = "style",
-    instances: int = 3,
+    workers: int = 3,
 ) -> None:
     """Copies `stylize` into a repository, with other names, as the export writes them.
 
@@ -124,7 +124,7 @@ def write_stylize(
         styles: The names of the styles.
         name: Name of the model.
         network: Name of the model that paints.
-        instances: How many requests it works at.
+        workers: How many requests it works at.
     """
     template = ROOT / "export" / "atelier_export" / "style" / "stylize.pbtxt"
     folder = repository / name
@@ -136,7 +136,7 @@ def write_stylize(
     for old, new in (
         ('name: "stylize"', f'name: "{name}"'),
         ('string_value: "style"', f'string_value: "{network}"'),
-        ("count: 3", f"count: {instances}"),
+        ('"3"', f'"{workers}"'),
     ):
         assert config.count(old) == 1
         config = config.replace(old, new)

@@ -69,7 +69,7 @@ def write_batched(path: Path) -> None:
     """
     # No batch may be larger: the rest of one that took more would wait for others that never come.
     write_style(path, STYLES, name="style_batched", batching=WHOLE_BATCHES, max_batch=BATCH)
-    write_stylize(path, STYLES, name="stylize_batched", network="style_batched", instances=BATCH)
+    write_stylize(path, STYLES, name="stylize_batched", network="style_batched", workers=BATCH)
 
 
 @pytest.fixture(scope="session")
@@ -208,7 +208,8 @@ def waiting() -> Callable[[TritonServer], int]:
     def count(server: TritonServer) -> int:
         with urllib.request.urlopen(f"http://{server.metrics_url}/metrics") as answer:
             text = answer.read().decode()
-        counts = re.findall(r'pending_request_count{model="(?:stylize|style)".*} (\d+)', text)
+        counts = re.findall(r'^atelier_queue_requests{model="stylize"} (\d+)', text, re.MULTILINE)
+        counts += re.findall(r'pending_request_count{model="style".*} (\d+)', text)
         assert len(counts) == 2
         return sum(map(int, counts))
 

@@ -78,7 +78,7 @@ def small(repository, tmp_path):
 def test_a_server_with_little_says_so_and_refuses_what_does_not_fit(small, connect, encoded, photo):
     url, log = small
     assert "MiB left of 64 MiB" in log.read_text()
-    assert "(docker run --shm-size=2816m)" in log.read_text()
+    assert "(docker run --shm-size=2304m)" in log.read_text()
     large = encoded(Image.new("RGB", (4000, 3000), "teal"), "JPEG")
     with connect(url) as stylize:
         for options in ({"keep_colors": True}, {}):

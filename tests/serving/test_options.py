@@ -63,6 +63,13 @@ def test_further_options_come_last(directory):
     assert compose(directory, options=("--log-verbose=1",))[-1] == "--log-verbose=1"
 
 
+def test_quantiles_of_latencies_are_on_unless_told_otherwise(directory):
+    assert "--metrics-config=summary_latencies=true" in compose(directory)
+    own = "--metrics-config=counter_latencies=true"
+    line = compose(directory, options=(own,))
+    assert [option for option in line if option.startswith("--metrics-config")] == [own]
+
+
 def test_the_environment_puts_the_servers_own_directories_first(directory):
     settings = Settings(repositories=("models",))
     result = environment(

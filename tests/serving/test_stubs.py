@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,13 @@ from fakes.waiting import until
 ON_A_LOCK = "import threading; lock = threading.Lock(); lock.acquire(); lock.acquire()"
 IN_SLEEP = "import time; time.sleep(600)"
 AT_WORK = "while True: pass"
+IN_ANOTHER_THREAD = f"""
+import threading
+def work():
+    {AT_WORK}
+threading.Thread(target=work, daemon=True).start()
+{ON_A_LOCK}
+"""
 
 
 @pytest.fixture
@@ -99,3 +107,16 @@ def test_one_that_works_or_waits_for_something_else_is_not_idle(stubs, run, code
     until(stubs.are_idle)
     run(code)
     assert [stubs.are_idle() for _ in range(50)] == [False] * 50
+
+
+def test_one_whose_other_threads_work_is_not_idle(stubs, run):
+    child = run(IN_ANOTHER_THREAD)
+
+    def ran():
+        return int(Path(f"/proc/{child.pid}/stat").read_text().rpartition(") ")[2].split()[11])
+
+    stubs.are_idle()
+    for _ in range(5):
+        before = ran()
+        until(lambda before=before: ran() > before + 1)
+        assert not stubs.are_idle()

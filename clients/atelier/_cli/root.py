@@ -14,8 +14,10 @@ from atelier._cli.generator import generate, movements, walk
 from atelier._cli.health import health
 from atelier._cli.loadtest import loadtest
 from atelier._cli.messages import sentence
+from atelier._cli.models import models
 from atelier._cli.restoration import denoise, fill, reconstruct
 from atelier._cli.search import search_command
+from atelier._cli.status import status
 from atelier._cli.styles import styles
 from atelier._cli.stylize import stylize
 from atelier._cli.variations import morph, vary, wander
@@ -99,6 +101,8 @@ command_line.add_command(generate)
 command_line.add_command(movements)
 command_line.add_command(walk)
 command_line.add_command(health)
+command_line.add_command(status)
+command_line.add_command(models)
 command_line.add_command(demo)
 command_line.add_command(loadtest)
 

@@ -75,6 +75,12 @@ _SIGNATURE = 12
     help="For JPEG and WebP. Without it: the server's own.",
 )
 @click.option(
+    "--network-version",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help="The version of the network. Without it: the server's choice, the newest.",
+)
+@click.option(
     "--keep-exif",
     is_flag=True,
     help="Keep what the photograph's EXIF says of camera, time and place. Its orientation is "
@@ -90,6 +96,7 @@ def stylize(
     destination: Destination,
     encoding: ImageFormat | None,
     quality: int | None,
+    network_version: int | None,
     keep_exif: bool,
     url: str,
     timeout: float,
@@ -119,6 +126,7 @@ def stylize(
                     longest_side=longest_side,
                     format=encoding,
                     quality=quality,
+                    network_version=network_version,
                 )
                 _write(output, with_exif(painting, exif) if exif else painting)
     return each.exit_code

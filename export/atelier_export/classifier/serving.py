@@ -9,10 +9,20 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from atelier_export.classifier.checkpoint import ClassifierCheckpoint
+from atelier_export.classifier.int8 import ClassifierQuality
 from atelier_export.classifier.network import Classifier
 from atelier_export.data.paintings import ERAS, MOVEMENTS
 from atelier_export.data.synthetic import synthetic_image
-from atelier_export.publishing.served_model import Graph, Inputs, Output, ServedModel
+from atelier_export.publishing.calibration import INT8_FILES, Calibration
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    Quantised,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 
 PARITY_SIZES = ((16, 16), (17, 300), (128, 128), (130, 190), (512, 384))
@@ -21,6 +31,11 @@ PARITY_SEED = 20170316
 TOLERANCE = 1e-3
 """Largest difference of a served probability from PyTorch's: a value of the resized image between
 two levels may be rounded to either of them."""
+MEAN_DIFFERENCES = {"probabilities": 0.02, "era_probabilities": 0.05}
+"""Largest mean differences of 8 bits from PyTorch, on synthetic images."""
+
+PROFILES = {"image": Profile((1, 16, 16, 3), (8, 512, 512, 3), (8, 4096, 4096, 3))}
+"""What TensorRT's engines are built for: the images of `classify`, up to an aspect of 4:1."""
 
 
 class ServedClassifier(nn.Module):
@@ -67,8 +82,14 @@ def group_matrix(classes: Sequence[str], groups: Mapping[str, Sequence[str]]) ->
     return torch.tensor(rows)
 
 
-def classifier_models(checkpoint: ClassifierCheckpoint) -> list[ServedModel]:
+def classifier_models(
+    checkpoint: ClassifierCheckpoint, calibration: Calibration[ClassifierQuality] | None = None
+) -> list[ServedModel]:
     """The served models of a classifier of paintings: `classifier` and the ensemble `classify`.
+
+    Args:
+        checkpoint: The network.
+        calibration: With it, processors take the network in 8 bits.
 
     Raises:
         ValueError: The checkpoint's classes are not the movements.
@@ -83,14 +104,25 @@ def classifier_models(checkpoint: ClassifierCheckpoint) -> list[ServedModel]:
     return [
         ServedModel(
             name="classifier",
-            config=triton_config(Path(__file__).with_name("classifier.pbtxt"), **sizes),
+            config=triton_config(
+                Path(__file__).with_name("classifier.pbtxt"),
+                **sizes,
+                files=INT8_FILES if calibration else "",
+            ),
             graph=classifier_graph(checkpoint.network, side),
+            quantised=(
+                Quantised(calibration.ranges["classifier"], MEAN_DIFFERENCES)
+                if calibration
+                else None
+            ),
+            gpu=GpuServing(PROFILES),
             model_files={"movements.txt": _lines(MOVEMENTS), "eras.txt": _lines(ERAS)},
             provenance={
                 "network": asdict(checkpoint.network.config),
                 "side": side,
                 "movements": MOVEMENTS,
                 "eras": ERAS,
+                **({"int8": asdict(calibration.quality)} if calibration else {}),
             },
         ),
         # Its outputs have the labels of `classifier`, which gives them.

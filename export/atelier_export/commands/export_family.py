@@ -10,8 +10,8 @@ from atelier_export.families import FAMILIES, Family
 def export_command(family: Family) -> click.Command:
     """The command that publishes a family."""
 
-    def run(checkpoint: Path, model_repository: Path, version: int | None) -> None:
-        export_family(family, checkpoint, model_repository, version)
+    def run(checkpoint: Path, model_repository: Path, version: int | None, tensorrt: bool) -> None:
+        export_family(family, checkpoint, model_repository, version, tensorrt)
 
     return click.Command(
         family.name,
@@ -36,16 +36,26 @@ def export_command(family: Family) -> click.Command:
                 ["--version"], type=click.IntRange(1),
                 help="The version's number.  [default: the one after the newest]",
             ),
+            click.Option(
+                ["--tensorrt"], is_flag=True,
+                help="Then build an engine for this machine's GPU beside each graph, with trtexec; "
+                "Triton takes them with --model-config-name=tensorrt_plan. Not run on a GPU yet.",
+            ),
         ],
     )  # fmt: skip
 
 
 def export_family(
-    family: Family, checkpoint: Path, model_repository: Path, version: int | None
+    family: Family,
+    checkpoint: Path,
+    model_repository: Path,
+    version: int | None,
+    tensorrt: bool = False,
 ) -> None:
     """Publishes a family and prints the result; raises ClickException if it fails."""
-    from atelier_export.publishing.errors import PublishError
+    from atelier_export.publishing.errors import PlanError, PublishError
     from atelier_export.publishing.publish import publish
+    from atelier_export.publishing.tensorrt_plan import build_plans
 
     try:
         models = family.module.served_models(checkpoint)
@@ -57,6 +67,11 @@ def export_family(
             click.echo(f"published version {publication.version} in {folder}")
         else:
             click.echo(f"{folder} already holds this export; nothing was changed")
+    if tensorrt:
+        try:
+            build_plans(models, model_repository, publication.version, click.echo)
+        except (OSError, PlanError) as error:
+            raise click.ClickException(str(error)) from error
 
 
 @click.command("all")

@@ -1,4 +1,4 @@
-"""The commands of this package: `train`, `evaluate`, `export`, `model-card` FAMILY, and others.
+"""The commands of this package: `train`, `evaluate`, `calibrate`, `export` FAMILY, and others.
 
 A family is imported when its command or its help is called, so that listing the commands is quick.
 """
@@ -61,6 +61,11 @@ evaluate = _group(
     "Measure how good a family's published networks are.",
     lambda family: settings_command(family.name, family.module.evaluate),
 )
+calibrate = _group(
+    "calibrate",
+    "Measure how a family's networks are put into 8 bits.",
+    lambda family: settings_command(family.name, family.module.calibrate),
+)
 export = _group(
     "export",
     "Export a family's networks into a Triton model repository.",
@@ -79,10 +84,6 @@ paint = _single(
 add_style = _single(
     "add-style", "Teach a trained style network one more painting.",
     "atelier_export.style.training", "add_style",
-)  # fmt: skip
-calibrate_style = _single(
-    "calibrate-style", "Measure the ranges with which a style network is put into 8 bits.",
-    "atelier_export.style.calibration", "calibrate",
 )  # fmt: skip
 compare_style_networks = _single(
     "compare-style-networks", "Compare the cost and the quality of trained style networks.",

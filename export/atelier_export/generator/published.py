@@ -14,8 +14,32 @@ from atelier_export.publishing.repository import MANIFEST, versions
 _BATCH = 16
 
 
-class PublishedGenerator:
-    """The newest version of the model `generator`.
+class GeneratorGraph:
+    """A generator as an ONNX graph, run by ONNX Runtime on the CPU."""
+
+    def __init__(self, graph: bytes) -> None:
+        """Loads it; raises ValueError if ONNX Runtime refuses it."""
+        self._session = cpu_session(graph)
+
+    def paint(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> Pixels:
+        """Images (n, N, N, 3) of latents (n, Z) and labels (n,)."""
+        images: Pixels = np.concatenate(
+            [
+                self._session.run(
+                    ["image"],
+                    {
+                        "latent": latents[first : first + _BATCH],
+                        "movement": labels[first : first + _BATCH, None],
+                    },
+                )[0]
+                for first in range(0, len(latents), _BATCH)
+            ]
+        )
+        return images
+
+
+class PublishedGenerator(GeneratorGraph):
+    """The newest version of the model `generator`, in float32.
 
     Attributes:
         version: Its number.
@@ -40,25 +64,9 @@ class PublishedGenerator:
         self.movements: tuple[str, ...] = tuple(provenance["movements"])
         self.latent: int = provenance["network"]["latent"]
         self.side: int = provenance["vae"]["side"]
-        self._session = cpu_session(self.graph)
+        super().__init__(self.graph)
 
     @property
     def checksum(self) -> str:
         """sha256 of the graph."""
         return sha256(self.graph)
-
-    def paint(self, latents: NDArray[np.float32], labels: NDArray[np.int64]) -> Pixels:
-        """Images (n, N, N, 3) of latents (n, Z) and labels (n,)."""
-        images: Pixels = np.concatenate(
-            [
-                self._session.run(
-                    ["image"],
-                    {
-                        "latent": latents[first : first + _BATCH],
-                        "movement": labels[first : first + _BATCH, None],
-                    },
-                )[0]
-                for first in range(0, len(latents), _BATCH)
-            ]
-        )
-        return images

@@ -8,13 +8,23 @@ import torch
 from torch import Tensor, nn
 
 from atelier_export.generator.checkpoint import GeneratorCheckpoint
+from atelier_export.generator.int8 import GeneratorQuality
 from atelier_export.generator.painter import (
     DEFAULT_TRUNCATION,
     LARGEST_TRUNCATION,
     LatentDecoder,
     Painter,
 )
-from atelier_export.publishing.served_model import Graph, Inputs, Output, ServedModel
+from atelier_export.publishing.calibration import INT8_FILES, Calibration
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    Quantised,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.vae.serving import PIXEL_TOLERANCE, served_pixels
 
@@ -22,6 +32,8 @@ MAX_BATCH = 16
 """Images that are painted at once, and of one request; `encode` takes as many."""
 PARITY_BATCHES = (1, 3, 8)
 PARITY_SEED = 20140610
+MEAN_DIFFERENCE = 3.0
+"""Largest mean difference of 8 bits from PyTorch, in levels of 255, over the parity's batches."""
 
 
 class ServedGenerator(nn.Module):
@@ -41,34 +53,48 @@ class ServedGenerator(nn.Module):
                 K - 1 is K - 1.
 
         Returns:
-            (B, N, N, 3) uint8, RGB, rounded to the nearest value; black where the latent leads to
-            no number.
+            (B, N, N, 3) uint8, RGB, rounded to the nearest value; black where the latent is not
+            finite or leads to no number.
         """
         label = movement[:, 0].clamp(0, self.last)  # (B,)
-        return served_pixels(self.painter(latent, label))
+        return served_pixels(self.painter(latent, label), latent)
 
 
-def generator_models(checkpoint: GeneratorCheckpoint) -> list[ServedModel]:
+def served_decoder(painter: Painter) -> LatentDecoder:
+    """The decoder of a generator that can be served; raises ValueError for one of digits."""
+    decoder = painter.decoder
+    if not isinstance(decoder, LatentDecoder) or decoder.config.colors != 3:
+        raise ValueError("a network of digits cannot be served; train on paintings")
+    return decoder
+
+
+def generator_models(
+    checkpoint: GeneratorCheckpoint, calibration: Calibration[GeneratorQuality] | None = None
+) -> list[ServedModel]:
     """What is published of a generator.
 
     `generator` is both networks in one graph. `latents` draws what it takes, in Python: the files
     of the folder of that name. `generate` is the ensemble of both and of `encode`, which every
     model repository has.
 
+    Args:
+        checkpoint: The networks.
+        calibration: With it, processors take the network in 8 bits.
+
     Raises:
         ValueError: It was trained on digits.
     """
     painter = checkpoint.painter
-    if not isinstance(painter.decoder, LatentDecoder) or painter.decoder.config.colors != 3:
-        raise ValueError("a network of digits cannot be served; train on paintings")
+    decoder = served_decoder(painter)
     folder = Path(__file__).parent
-    config, side = painter.generator.config, painter.decoder.config.side
+    config, side = painter.generator.config, decoder.config.side
     configs = {
         name: triton_config(
             folder / f"{name}.pbtxt",
             batch=MAX_BATCH, side=side, latent=config.latent, last=config.classes - 1,
             movements=",".join(checkpoint.classes),
             truncation=DEFAULT_TRUNCATION, largest_truncation=LARGEST_TRUNCATION,
+            files=INT8_FILES if calibration else "",
         )
         for name in ("generator", "latents", "generate")
     }  # fmt: skip
@@ -77,10 +103,22 @@ def generator_models(checkpoint: GeneratorCheckpoint) -> list[ServedModel]:
             name="generator",
             config=configs["generator"],
             graph=generator_graph(painter, side),
+            quantised=(
+                Quantised(calibration.ranges["generator"], {"image": MEAN_DIFFERENCE})
+                if calibration
+                else None
+            ),
+            gpu=GpuServing(
+                {
+                    "latent": Profile.of_batches(MAX_BATCH, config.latent),
+                    "movement": Profile.of_batches(MAX_BATCH, 1),
+                }
+            ),
             provenance={
                 "network": asdict(config),
-                "vae": asdict(painter.decoder.config),
+                "vae": asdict(decoder.config),
                 "movements": checkpoint.classes,
+                **({"int8": asdict(calibration.quality)} if calibration else {}),
             },
         ),
         ServedModel(

@@ -6,7 +6,7 @@ fuses to QLinearConv (Krishnamoorthi 2018, arXiv:1806.08342). Where an operator 
 such as padding, it moves 8 bits instead of 32.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,19 @@ def measure_ranges(
     }
 
 
+def without(ranges: Mapping[str, ConvRange], weights: Collection[str]) -> dict[str, ConvRange]:
+    """The ranges but those of some convolutions, which then stay in float32.
+
+    Raises:
+        ValueError: There is no such convolution.
+    """
+    if unknown := set(weights) - set(ranges):
+        raise ValueError(
+            f"there is no weight {', '.join(sorted(unknown))}; there are {', '.join(ranges)}"
+        )
+    return {weight: each for weight, each in ranges.items() if weight not in weights}
+
+
 def quantise(graph: bytes, ranges: Mapping[str, ConvRange]) -> bytes:
     """A graph with the convolutions that have a range in 8 bits; all else stays float32.
 
@@ -65,13 +78,15 @@ def quantise(graph: bytes, ranges: Mapping[str, ConvRange]) -> bytes:
         ranges: By the names of the convolutions' weights.
 
     Raises:
-        ValueError: The graph has no such convolution, or it has a bias.
+        ValueError: The graph has no such convolution, or its result is an output of the graph.
     """
     model = onnx.load_from_string(graph)
     convs = {node.input[1]: node for node in model.graph.node if node.op_type == "Conv"}
     for weight, measured in ranges.items():
-        if weight not in convs or len(convs[weight].input) > 2:
-            raise ValueError(f"the graph has no convolution without a bias of weight {weight}")
+        if weight not in convs:
+            raise ValueError(f"the graph has no convolution of weight {weight}")
+        if convs[weight].output[0] in {output.name for output in model.graph.output}:
+            raise ValueError(f"the result of weight {weight} is the graph's: it stays in float32")
         _quantise(model, convs[weight], measured)
     check_readable(model)
     onnx.checker.check_model(model, full_check=True)
@@ -81,10 +96,16 @@ def quantise(graph: bytes, ranges: Mapping[str, ConvRange]) -> bytes:
 
 def _quantise(model: ModelProto, conv: NodeProto, measured: ConvRange) -> None:
     weight = conv.input[1]
-    conv.input[1] = _quantise_weight(model, conv, weight)
+    conv.input[1], weight_scales = _quantise_weight(model, conv, weight)
+
+    # The bias, in units of the products that it is added to
+    scale = _scale(model, f"{weight}/input", measured.input)
+    if len(conv.input) > 2:
+        conv.input[2] = _quantise_bias(
+            model, conv, conv.input[2], _step(measured.input) * weight_scales
+        )
 
     # The input, quantised before it is moved
-    scale = _scale(model, f"{weight}/input", measured.input)
     first = _first_move(model, conv)
     quantised = f"{weight}/input/uint8"
     _insert(model, first, "QuantizeLinear", [first.input[0], *scale], quantised)
@@ -104,28 +125,64 @@ def _quantise(model: ModelProto, conv: NodeProto, measured: ConvRange) -> None:
     _insert(model, conv, "QuantizeLinear", [conv.output[0], *scale], result, after=True)
 
 
-def _quantise_weight(model: ModelProto, conv: NodeProto, weight: str) -> str:
-    """Replaces a weight by an int8 one, symmetric per output channel; returns the new name."""
-    (stored,) = (each for each in model.graph.initializer if each.name == weight)
-    values = numpy_helper.to_array(stored)  # (O, I, K, K)
+def _quantise_weight(
+    model: ModelProto, conv: NodeProto, weight: str
+) -> tuple[str, NDArray[np.float32]]:
+    """Adds a weight in int8, symmetric per output channel; returns its name and its scales."""
+    values = _initial_value(model, weight)  # (O, I, K, K)
     scales = np.abs(values).max(axis=(1, 2, 3)) / np.float32(127)
     scales[scales == 0] = 1
     rounded = np.rint(values / scales[:, None, None, None]).astype(np.int8)
-    stored.CopyFrom(numpy_helper.from_array(rounded, f"{weight}/int8"))
+    return _dequantised(model, conv, weight, rounded, scales), scales
+
+
+def _quantise_bias(
+    model: ModelProto, conv: NodeProto, bias: str, scales: NDArray[np.float32]
+) -> str:
+    """Adds a bias in int32; returns its name."""
+    rounded = np.rint(_initial_value(model, bias) / scales).astype(np.int32)
+    return _dequantised(model, conv, bias, rounded, scales)
+
+
+def _initial_value(model: ModelProto, name: str) -> NDArray[np.float32]:
+    (stored,) = (each for each in model.graph.initializer if each.name == name)
+    values: NDArray[np.float32] = numpy_helper.to_array(stored)
+    return values
+
+
+def _dequantised(
+    model: ModelProto,
+    conv: NodeProto,
+    name: str,
+    rounded: NDArray[Any],
+    scales: NDArray[np.float32],
+) -> str:
+    """Stores integers, in the place of values without another use; returns the result's name."""
+    integers = numpy_helper.from_array(rounded, f"{name}/{rounded.dtype}")
+    if len(_users(model, name)) == 1:
+        (stored,) = (each for each in model.graph.initializer if each.name == name)
+        stored.CopyFrom(integers)
+    else:
+        model.graph.initializer.append(integers)
     inputs = [
-        stored.name,
-        _constant(model, f"{weight}/scale", scales),
-        _constant(model, f"{weight}/zero_point", np.zeros(len(scales), np.int8)),
+        integers.name,
+        _constant(model, f"{name}/scale", scales),
+        _constant(model, f"{name}/zero_point", np.zeros(len(scales), rounded.dtype)),
     ]
-    _insert(model, conv, "DequantizeLinear", inputs, f"{weight}/float32", axis=0)
-    return f"{weight}/float32"
+    _insert(model, conv, "DequantizeLinear", inputs, f"{name}/float32", axis=0)
+    return f"{name}/float32"
+
+
+def _step(measured: tuple[float, float]) -> np.float32:
+    """The scale of a range that is widened to hold 0, in 255 steps."""
+    least, largest = min(*measured, 0.0), max(*measured, 0.0)
+    return np.float32((largest - least) / 255 or 1)
 
 
 def _scale(model: ModelProto, name: str, measured: tuple[float, float]) -> list[str]:
     """Adds the scale and the zero point that map a range, and 0, to uint8; returns the names."""
-    least, largest = min(*measured, 0.0), max(*measured, 0.0)
-    scale = np.float32((largest - least) / 255 or 1)
-    zero_point = np.uint8(np.clip(round(-least / float(scale)), 0, 255))
+    scale = _step(measured)
+    zero_point = np.uint8(np.clip(round(-min(*measured, 0.0) / float(scale)), 0, 255))
     return [
         _constant(model, f"{name}/scale", np.array(scale)),
         _constant(model, f"{name}/zero_point", np.array(zero_point)),

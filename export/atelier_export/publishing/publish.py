@@ -1,13 +1,14 @@
 """From a checkpoint to the model repository: graphs, parity with PyTorch, manifests."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
 from atelier_export.onnx_graph.export import export_graph
+from atelier_export.onnx_graph.half_precision import to_half_precision
 from atelier_export.onnx_graph.parity import (
     Difference,
     ParityCase,
@@ -17,6 +18,7 @@ from atelier_export.onnx_graph.parity import (
 from atelier_export.onnx_graph.quantisation import quantise
 from atelier_export.onnx_graph.runtime import RUNTIME
 from atelier_export.publishing.errors import QualityError
+from atelier_export.publishing.gpu_configs import HALF_MODEL, gpu_configs
 from atelier_export.publishing.manifest import Manifest, fingerprints, sha256
 from atelier_export.publishing.repository import CONFIG, ModelFolder, Publication, RepositoryWriter
 from atelier_export.publishing.served_model import ServedModel
@@ -46,7 +48,7 @@ def publish(
         OSError: A file cannot be read or written.
         ValueError: A graph cannot be exported or run.
         ParityError: ONNX Runtime and PyTorch differ; nothing was published.
-        QualityError: The 8 bits differ from PyTorch by too much; nothing was published.
+        QualityError: 8 or 16 bits differ from PyTorch by too much; nothing was published.
         PublishError: The repository cannot take the models; nothing was published.
     """
     with RepositoryWriter(repository) as writer:
@@ -62,7 +64,7 @@ def publish(
         # Export and compare
         files: dict[str, dict[str, bytes]] = {}
         parity: dict[str, list[ParityCase]] = {}
-        int8: dict[str, dict[str, Difference]] = {}
+        reduced: dict[str, dict[str, dict[str, Difference]]] = {}
         for model in models:
             files[model.name] = dict(model.version_files)
             if model.graph is None:
@@ -74,23 +76,35 @@ def publish(
             report(_summary(parity[model.name]))
             files[model.name][MODEL] = content
             if model.quantised is not None:
-                content = quantise(content, model.quantised.ranges)
-                report(f"comparing 8 bits with PyTorch ({len(content) / 1e6:.1f} MB of graph)")
-                int8[model.name] = measure_differences(model.graph, content)
-                _check_mean(int8[model.name], model.quantised.mean_difference)
-                files[model.name][INT8_MODEL] = content
+                int8 = quantise(content, model.quantised.ranges)
+                report(f"comparing 8 bits with PyTorch ({len(int8) / 1e6:.1f} MB of graph)")
+                differences = measure_differences(model.graph, int8)
+                _check_mean("8 bits", differences, model.quantised.mean_differences)
+                reduced.setdefault(model.name, {})["int8_difference_from_pytorch"] = differences
+                files[model.name][INT8_MODEL] = int8
+            if model.half_differences is not None:
+                half = to_half_precision(content)
+                report(f"comparing 16 bits with PyTorch ({len(half) / 1e6:.1f} MB of graph)")
+                differences = measure_differences(model.graph, half)
+                _check_mean("16 bits", differences, model.half_differences)
+                reduced.setdefault(model.name, {})["fp16_difference_from_pytorch"] = differences
+                files[model.name][HALF_MODEL] = half
 
         # Publish, with every model's checksums in every manifest
         checksums = {model.name: _fingerprints(model, files[model.name]) for model in models}
         folders = [
             ModelFolder(
                 model.name,
-                {CONFIG: model.config.encode(), **model.model_files},
+                _model_files(model),
                 files[model.name],
                 None
                 if model.hand_written
                 else _manifest(
-                    model, checksums, checkpoint, parity.get(model.name), int8.get(model.name)
+                    model,
+                    checksums,
+                    checkpoint,
+                    parity.get(model.name),
+                    reduced.get(model.name, {}),
                 ),
             )
             for model in models
@@ -98,13 +112,17 @@ def publish(
         return writer.publish(folders, version)
 
 
+def _model_files(model: ServedModel) -> dict[str, bytes]:
+    """What belongs to the model and not to a version, by path in the model's folder."""
+    configs = {CONFIG: model.config, **gpu_configs(model)}
+    return {**{path: text.encode() for path, text in configs.items()}, **model.model_files}
+
+
 def _fingerprints(model: ServedModel, version_files: dict[str, bytes]) -> dict[str, Any]:
-    # Configuration and labels belong to the model, not to the version: these are the ones that it
-    # was published with, in force while it is the newest.
-    model_files = {CONFIG: model.config.encode(), **model.model_files}
-    return fingerprints(
-        {**version_files, **{f"../{name}": content for name, content in model_files.items()}}
-    )
+    # Those of the model's folder are the ones that the version was published with, in force while
+    # it is the newest.
+    model_files = {f"../{path}": content for path, content in _model_files(model).items()}
+    return fingerprints({**version_files, **model_files})
 
 
 def _manifest(
@@ -112,7 +130,7 @@ def _manifest(
     checksums: dict[str, dict[str, Any]],
     checkpoint: Path,
     parity: list[ParityCase] | None,
-    int8: dict[str, Difference] | None,
+    reduced: dict[str, dict[str, Difference]],
 ) -> Manifest:
     others = {name: files for name, files in checksums.items() if name != model.name}
     provenance: dict[str, Any] = {
@@ -131,20 +149,21 @@ def _manifest(
             "largest_difference": largest_differences(parity),
             "batches": [asdict(case) for case in parity],
         }
-    if int8 is not None:
-        measured["int8_difference_from_pytorch"] = {
-            name: asdict(difference) for name, difference in int8.items()
-        }
+    for measure, differences in reduced.items():
+        measured[measure] = {name: asdict(each) for name, each in differences.items()}
     return Manifest(provenance, measured)
 
 
-def _check_mean(differences: dict[str, Difference], largest: float) -> None:
+def _check_mean(
+    bits: str, differences: dict[str, Difference], allowed: Mapping[str, float]
+) -> None:
     for name, difference in differences.items():
+        largest = allowed[name]
         # Written so that nan is refused too.
         if not difference.mean <= largest:
             raise QualityError(
-                f"{name} in 8 bits differs from PyTorch's by {difference.mean:g} on average; at "
-                f"most {largest:g} is allowed: calibrate again"
+                f"{name} in {bits} differs from PyTorch's by {difference.mean:g} on average; at "
+                f"most {largest:g} is allowed: calibrate again, or keep more in float32"
             )
 
 

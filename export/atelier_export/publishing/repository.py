@@ -42,7 +42,7 @@ class ModelFolder:
 
     Attributes:
         name: The model's name.
-        model_files: Files of the model's own folder by name, config.pbtxt among them.
+        model_files: Files of the model's own folder by path in it, config.pbtxt among them.
         version_files: Files of the version's folder by name, beside the manifest.
         manifest: Where the files come from; None if the model's versions stay as they are, and only
             its own files are replaced.
@@ -179,7 +179,9 @@ class RepositoryWriter:
         for name, content in model.model_files.items():
             # It may be a hard link to the repository's file, which must not change.
             (staged / name).unlink(missing_ok=True)
+            (staged / name).parent.mkdir(exist_ok=True)
             _write(staged / name, content)
+            _sync((staged / name).parent)
         _sync(staged)
 
     def _swap_all(self, names: Sequence[str]) -> None:

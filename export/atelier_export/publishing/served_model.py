@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -60,12 +60,39 @@ class Quantised:
 
     Attributes:
         ranges: Of the convolutions in 8 bits, see `onnx_graph.quantisation`.
-        mean_difference: Largest mean difference of an output from PyTorch's over the batches of the
-            parity, in the output's own units.
+        mean_differences: By output, the largest mean difference from PyTorch's over the batches of
+            the parity, in the output's own units.
     """
 
     ranges: Mapping[str, ConvRange]
-    mean_difference: float
+    mean_differences: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The shapes of an input, batch first, that a TensorRT engine is built for."""
+
+    smallest: tuple[int, ...]
+    typical: tuple[int, ...]
+    largest: tuple[int, ...]
+
+    @classmethod
+    def of_batches(cls, largest: int, *shape: int) -> Self:
+        """Of an input where the batch alone differs; whole batches are typical."""
+        return cls((1, *shape), (largest, *shape), (largest, *shape))
+
+
+@dataclass(frozen=True)
+class GpuServing:
+    """How a model is served on a GPU, where that differs; see `gpu_configs`.
+
+    Attributes:
+        profiles: The shapes by input.
+        batching: Whether dynamic batching is added to the configuration.
+    """
+
+    profiles: Mapping[str, Profile]
+    batching: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +104,9 @@ class ServedModel:
         config: The text of its config.pbtxt.
         graph: What is exported to model.onnx; None for an ensemble, and for a model in Python.
         quantised: What is written beside it in 8 bits; None for nothing.
+        half_differences: With numbers, the graph with convolutions in 16 bits is written beside it
+            for GPUs; they are the largest mean differences from PyTorch's by output.
+        gpu: How GPUs serve it; None for a model without a network.
         model_files: Files beside config.pbtxt, such as labels, by name.
         version_files: Files in the version's folder beside model.onnx, by name: the code of a model
             in Python.
@@ -89,6 +119,8 @@ class ServedModel:
     config: str
     graph: Graph | None = None
     quantised: Quantised | None = None
+    half_differences: Mapping[str, float] | None = None
+    gpu: GpuServing | None = None
     model_files: Mapping[str, bytes] = field(default_factory=dict)
     version_files: Mapping[str, bytes] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)

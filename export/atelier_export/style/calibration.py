@@ -19,14 +19,15 @@ from atelier_export.data.splits import split
 from atelier_export.losses.perceptual import PerceptualLoss, load_perceptual_loss
 from atelier_export.losses.vgg import VGG_SETTING
 from atelier_export.onnx_graph.export import export_graph
-from atelier_export.onnx_graph.quantisation import measure_ranges, quantise
+from atelier_export.onnx_graph.quantisation import measure_ranges, quantise, without
+from atelier_export.publishing.calibration import Calibration, calibration_file
 from atelier_export.publishing.manifest import sha256
 from atelier_export.reports.contact_sheet import Column, contact_sheet
 from atelier_export.settings import Settings, setting
 from atelier_export.style.checkpoint import load_style_checkpoint
 from atelier_export.style.evaluation import EvaluationSettings
 from atelier_export.style.held_out import HeldOut, held_out_images
-from atelier_export.style.int8 import GATED, Int8Calibration, Int8Quality, calibration_file
+from atelier_export.style.int8 import GATED, StyleQuality
 from atelier_export.style.measure_stability import measure_stability
 from atelier_export.style.perceptual_distances import measure_distances, summarise_distances
 from atelier_export.style.published import StyleGraph
@@ -51,7 +52,7 @@ class CalibrationData(Settings):
         paintings: Folder with a painting for every style, named like it.
         vgg: Weights of the loss network, see `VGG19.load`.
         checkpoint: The network; the calibration is written beside it.
-        float32: Weights of the convolutions that stay in float32, beside those with a bias.
+        float32: Weights of the convolutions that stay in float32, beside the last one.
         count: Photographs that the ranges are measured on.
     """
 
@@ -85,11 +86,8 @@ def calibrate(data: CalibrationData) -> str:
     ranges = measure_ranges(
         graph, _batches(data.images, settings.every, data.count, len(checkpoint.styles))
     )
-    unknown = set(data.float32) - set(ranges)
-    if unknown:
-        raise ValueError(f"there is no weight {', '.join(unknown)}; there are {', '.join(ranges)}")
-    *inner, _ = ranges  # the head has a bias, and its output is the image
-    ranges = {weight: ranges[weight] for weight in inner if weight not in data.float32}
+    *_, head = ranges  # it has a bias, and its output is the image
+    ranges = without(ranges, {*data.float32, head})
 
     # Quality
     photographs = held_out_images(data.images, settings.every, settings.side)
@@ -99,7 +97,7 @@ def calibrate(data: CalibrationData) -> str:
         StyleGraph(each, checkpoint.styles) for each in (graph, quantise(graph, ranges))
     )
     mean, largest = _differences(float32, int8, photographs)
-    quality = Int8Quality(
+    quality = StyleQuality(
         _measures(float32, loss, photographs, settings),
         _measures(int8, loss, photographs, settings),
         round(mean, 3),
@@ -108,7 +106,7 @@ def calibrate(data: CalibrationData) -> str:
     )
     path = calibration_file(data.checkpoint)
     sheet(float32, int8, photographs).save(path.with_suffix(".jpg"), quality=90)
-    Int8Calibration(sha256(data.checkpoint.read_bytes()), ranges, quality).save(path)
+    Calibration(sha256(data.checkpoint.read_bytes()), {"style": ranges}, quality).save(path)
     quality.check()
     return int8_table(quality)
 

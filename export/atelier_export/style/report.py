@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from atelier_export.reports.markdown import plural, table
-from atelier_export.style.int8 import GATED, Int8Quality
+from atelier_export.style.int8 import GATED, StyleQuality
 
 
 def evaluation_tables(result: dict[str, Any]) -> dict[str, str]:
@@ -15,7 +15,7 @@ def evaluation_tables(result: dict[str, Any]) -> dict[str, str]:
     return tables
 
 
-def int8_table(quality: Int8Quality) -> str:
+def int8_table(quality: StyleQuality) -> str:
     """What 8 bits change, with a caption."""
     rows = [
         [style, *(f"{quality.change(style, measure):+.2%}" for measure in GATED),

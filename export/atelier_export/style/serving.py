@@ -11,11 +11,20 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from atelier_export.data.synthetic import synthetic_image
-from atelier_export.publishing.served_model import Graph, Inputs, Output, Quantised, ServedModel
+from atelier_export.publishing.calibration import INT8_FILES, Calibration
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    Quantised,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.style.checkpoint import StyleCheckpoint
 from atelier_export.style.inference_rewrite import InferenceStyleNetwork, rewrite_for_inference
-from atelier_export.style.int8 import Int8Calibration
+from atelier_export.style.int8 import StyleQuality
 from atelier_export.style.names import check_style_names
 from atelier_export.style.network import StyleNetwork
 
@@ -24,22 +33,15 @@ PARITY_SIZES = ((16, 16), (17, 31), (63, 48), (130, 190), (256, 256), (512, 384)
 PARITY_SEED = 20160327
 TOLERANCE = 1
 """Largest difference from PyTorch, in levels of 255: one rounding."""
-MEAN_DIFFERENCE = 4.0
+MEAN_DIFFERENCES = {"stylized": 4.0}
 """Largest mean difference of 8 bits from PyTorch, in levels of 255, on synthetic images."""
 
-_COMPUTE_CAPABILITIES = ("7.0", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "12.0")
-_FILES = (
-    """
-# Processors take the network in 8 bits, GPUs (by compute capability) the one in float32. Name
-# model.onnx here for float32 on a processor too.
-default_model_filename: "model.int8.onnx"
-cc_model_filenames [
-"""
-    + ",\n".join(
-        f'  {{ key: "{capability}" value: "model.onnx" }}' for capability in _COMPUTE_CAPABILITIES
-    )
-    + "\n]\n"
-)
+HALF_DIFFERENCES = {"stylized": 0.1}
+"""Largest mean difference of 16 bits from PyTorch, in levels of 255, on synthetic images."""
+IMAGES = Profile((1, 16, 16, 3), (4, 512, 512, 3), (4, 4096, 4096, 3))
+"""What TensorRT's engines are built for: the images of `stylize`, up to an aspect of 4:1."""
+MAX_WEIGHTS = 64
+"""Weights of styles in a request that such an engine takes."""
 
 
 class ServedStyle(nn.Module):
@@ -96,7 +98,7 @@ def style_graph(
 
 
 def style_models(
-    checkpoint: StyleCheckpoint, calibration: Int8Calibration | None = None
+    checkpoint: StyleCheckpoint, calibration: Calibration[StyleQuality] | None = None
 ) -> list[ServedModel]:
     """The served models of a style network: `style`, and the names in `stylize`.
 
@@ -106,7 +108,6 @@ def style_models(
 
     Raises:
         ValueError: The names of the styles are not allowed.
-        QualityError: The calibration misses the gate.
     """
     check_style_names(checkpoint.styles)
     provenance: dict[str, Any] = {
@@ -114,7 +115,6 @@ def style_models(
         "styles": checkpoint.styles,
     }
     if calibration is not None:
-        calibration.quality.check()
         provenance["int8"] = asdict(calibration.quality)
     names = ",".join(checkpoint.styles)
     folder = Path(__file__).parent
@@ -125,10 +125,20 @@ def style_models(
                 folder / "style.pbtxt",
                 styles=len(checkpoint.styles),
                 names=names,
-                files=_FILES if calibration else "",
+                files=INT8_FILES if calibration else "",
             ),
             graph=style_graph(checkpoint.network),
-            quantised=Quantised(calibration.ranges, MEAN_DIFFERENCE) if calibration else None,
+            quantised=Quantised(calibration.ranges["style"], MEAN_DIFFERENCES)
+            if calibration
+            else None,
+            half_differences=HALF_DIFFERENCES,
+            gpu=GpuServing(
+                profiles={
+                    "image": IMAGES,
+                    "style": Profile((1, 1), (4, len(checkpoint.styles)), (4, MAX_WEIGHTS)),
+                },
+                batching=True,
+            ),
             provenance=provenance,
         ),
         ServedModel(

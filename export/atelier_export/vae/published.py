@@ -17,36 +17,13 @@ Latents = NDArray[np.float32]
 _BATCH = 16
 
 
-class PublishedVAE:
-    """Both models of one version."""
+class VAEGraphs:
+    """An encoder and a decoder as ONNX graphs, run by ONNX Runtime on the CPU."""
 
-    def __init__(self, repository: Path) -> None:
-        """Reads the newest version that both models have.
-
-        Raises:
-            FileNotFoundError: There is none.
-        """
-        folders = {name: repository / name for name in ("vae_encoder", "vae_decoder")}
-        both = set.intersection(*(set(versions(folder)) for folder in folders.values()))
-        if not both:
-            raise FileNotFoundError(
-                f"{repository} holds no version of {' and '.join(folders)}; "
-                "`atelier export vae` publishes one"
-            )
-        self.version = max(both)
-        files = {name: folder / str(self.version) for name, folder in folders.items()}
-        self.graphs = {name: (each / "model.onnx").read_bytes() for name, each in files.items()}
-        manifest = (files["vae_decoder"] / MANIFEST).read_bytes()
-        provenance: dict[str, Any] = Manifest.from_json(manifest).provenance
-        self.network: dict[str, Any] = provenance["network"]
-        self.scale: float = provenance["scale"]
-        self._encoder = cpu_session(self.graphs["vae_encoder"])
-        self._decoder = cpu_session(self.graphs["vae_decoder"])
-
-    @property
-    def checksums(self) -> dict[str, str]:
-        """sha256 of both graphs by the models' names."""
-        return {name: sha256(graph) for name, graph in self.graphs.items()}
+    def __init__(self, encoder: bytes, decoder: bytes) -> None:
+        """Loads both; raises ValueError if ONNX Runtime refuses one."""
+        self._encoder = cpu_session(encoder)
+        self._decoder = cpu_session(decoder)
 
     def encode(self, images: Pixels) -> tuple[Latents, Latents]:
         """Mean and log-variance, (n, L) each, of images (n, N, N, 3)."""
@@ -69,3 +46,34 @@ class PublishedVAE:
     def rebuild(self, images: Pixels) -> Pixels:
         """Images (n, N, N, 3) from the means of their posteriors."""
         return self.decode(self.encode(images)[0])
+
+
+class PublishedVAE(VAEGraphs):
+    """Both models of one version, in float32."""
+
+    def __init__(self, repository: Path) -> None:
+        """Reads the newest version that both models have.
+
+        Raises:
+            FileNotFoundError: There is none.
+        """
+        folders = {name: repository / name for name in ("vae_encoder", "vae_decoder")}
+        both = set.intersection(*(set(versions(folder)) for folder in folders.values()))
+        if not both:
+            raise FileNotFoundError(
+                f"{repository} holds no version of {' and '.join(folders)}; "
+                "`atelier export vae` publishes one"
+            )
+        self.version = max(both)
+        files = {name: folder / str(self.version) for name, folder in folders.items()}
+        self.graphs = {name: (each / "model.onnx").read_bytes() for name, each in files.items()}
+        manifest = (files["vae_decoder"] / MANIFEST).read_bytes()
+        provenance: dict[str, Any] = Manifest.from_json(manifest).provenance
+        self.network: dict[str, Any] = provenance["network"]
+        self.scale: float = provenance["scale"]
+        super().__init__(*self.graphs.values())
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """sha256 of both graphs by the models' names."""
+        return {name: sha256(graph) for name, graph in self.graphs.items()}

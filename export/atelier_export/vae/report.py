@@ -3,6 +3,7 @@
 from typing import Any
 
 from atelier_export.reports.markdown import plural, table
+from atelier_export.vae.int8 import VAEQuality
 
 _NOISE = {
     "noisy": "as it is",
@@ -44,6 +45,24 @@ def evaluation_tables(result: dict[str, Any]) -> dict[str, str]:
     if "compression" in result:
         tables["compression"] = compression_table(result["compression"])
     return tables
+
+
+def int8_table(quality: VAEQuality) -> str:
+    """What 8 bits change, with a caption."""
+    rows = [
+        [name, f"{figures['psnr']:.2f} dB", f"{figures['ssim']:.4f}",
+         *(f"{each[key]:.1f} ms" for each in quality.milliseconds.values())]
+        for name, key, figures in (
+            ("float32", "float32", quality.float32), ("8 bits", "int8", quality.int8)
+        )
+    ]  # fmt: skip
+    return (
+        f"Rebuilt from {plural(quality.paintings, 'test painting')}, and the time of one image "
+        "with one thread. The decoders' pixels of one latent differ by "
+        f"{quality.mean_difference:.2f} levels of 255 on average, {quality.largest_difference:.0f} "
+        "at most.\n\n"
+        + table(["", "PSNR", "SSIM", *map("`{}`".format, quality.milliseconds)], rows)
+    )
 
 
 def compression_table(figures: dict[str, Any]) -> str:

@@ -8,18 +8,35 @@ import torch
 from torch import Tensor, nn
 
 from atelier_export.data.synthetic import synthetic_image
-from atelier_export.publishing.served_model import Graph, Inputs, Output, ServedModel
+from atelier_export.publishing.calibration import INT8_FILES, Calibration
+from atelier_export.publishing.served_model import (
+    GpuServing,
+    Graph,
+    Inputs,
+    Output,
+    Profile,
+    Quantised,
+    ServedModel,
+)
 from atelier_export.publishing.triton_config import triton_config
 from atelier_export.vae.checkpoint import VAECheckpoint
+from atelier_export.vae.int8 import VAEQuality
 from atelier_export.vae.likelihood import DiscretisedLaplace
 from atelier_export.vae.network import VAE, Encoder
 
+MAX_BATCH = 16
+"""Images of a batch at most."""
 PARITY_BATCHES = (1, 3, 8)
 PARITY_SEED = 20131220
 POSTERIOR_TOLERANCE = 1e-3
 """How far a served mean or log-variance may be from PyTorch's; both are about 1."""
 PIXEL_TOLERANCE = 1
 """How far a served pixel may be from PyTorch's, of 255: one rounding apart."""
+MEAN_DIFFERENCES = {
+    "vae_encoder": {"mean": 0.1, "log_variance": 0.2},
+    "vae_decoder": {"image": 3.0},
+}
+"""Largest mean differences of 8 bits from PyTorch, over the batches of the parity."""
 
 
 class ServedEncoder(nn.Module):
@@ -58,21 +75,32 @@ class ServedDecoder(nn.Module):
             latent: (B, L) float32.
 
         Returns:
-            (B, N, N, 3) uint8, RGB, rounded to the nearest value; black where the latent leads to
-            no number.
+            (B, N, N, 3) uint8, RGB, rounded to the nearest value; black where the latent is not
+            finite or leads to no number.
         """
-        return served_pixels(self.likelihood.image(self.decoder(latent)))
+        return served_pixels(self.likelihood.image(self.decoder(latent)), latent)
 
 
-def served_pixels(image: Tensor) -> Tensor:
-    """Images (B, 3, N, N) in 0..1 as they are on the wire, (B, N, N, 3) uint8; NaN is black."""
-    # A graph cannot refuse NaN, and what it is as an integer differs between processors.
-    image = image.masked_fill(image.isnan(), 0)
+def served_pixels(image: Tensor, latent: Tensor) -> Tensor:
+    """Images (B, 3, N, N) in 0..1 as they are on the wire, (B, N, N, 3) uint8.
+
+    Those whose latents (B, L) are not finite are black, and what is no number.
+    """
+    # A graph cannot refuse NaN, what it is as an integer differs between processors, and layers in
+    # 8 bits make some number of it.
+    finite = (latent.abs() < torch.inf).all(dim=1)  # (B,)
+    image = image.masked_fill(image.isnan() | ~finite[:, None, None, None], 0)
     return (image * 255).round().to(torch.uint8).permute(0, 2, 3, 1)  # (B, N, N, 3)
 
 
-def vae_models(checkpoint: VAECheckpoint) -> list[ServedModel]:
+def vae_models(
+    checkpoint: VAECheckpoint, calibration: Calibration[VAEQuality] | None = None
+) -> list[ServedModel]:
     """What is published of a variational autoencoder: `vae_encoder` and `vae_decoder`.
+
+    Args:
+        checkpoint: The networks.
+        calibration: With it, processors take them in 8 bits.
 
     Raises:
         ValueError: It was trained on digits.
@@ -81,14 +109,33 @@ def vae_models(checkpoint: VAECheckpoint) -> list[ServedModel]:
     if not isinstance(network.likelihood, DiscretisedLaplace) or config.colors != 3:
         raise ValueError("a network of digits cannot be served; train on paintings, in colour")
     shape = ",".join(map(str, config.latent_shape))
-    sizes = {"side": config.side, "latent": config.latent, "latent_shape": shape}
-    provenance = {"network": asdict(config), "scale": float(network.likelihood.scale.detach())}
+    sizes = {
+        "side": config.side,
+        "latent": config.latent,
+        "latent_shape": shape,
+        "batch": MAX_BATCH,
+        "files": INT8_FILES if calibration else "",
+    }
+    provenance = {
+        "network": asdict(config),
+        "scale": float(network.likelihood.scale.detach()),
+        **({"int8": asdict(calibration.quality)} if calibration else {}),
+    }
     graphs = {"vae_encoder": encoder_graph(network), "vae_decoder": decoder_graph(network)}
     return [
         ServedModel(
             name=name,
             config=triton_config(Path(__file__).with_name(f"{name}.pbtxt"), **sizes),
             graph=graph,
+            quantised=(
+                Quantised(calibration.ranges[name], MEAN_DIFFERENCES[name]) if calibration else None
+            ),
+            gpu=GpuServing(
+                {
+                    name: Profile.of_batches(MAX_BATCH, *tensor.shape[1:])
+                    for name, tensor in graph.example.items()
+                }
+            ),
             provenance=provenance,
         )
         for name, graph in graphs.items()

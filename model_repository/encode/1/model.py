@@ -1,5 +1,6 @@
 """Triton's side of `encode`: requests in, responses out."""
 
+import time
 from dataclasses import fields
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 from image_encoder import QUALITIES, Defaults, EncodeError, encode
+from model_metrics import ModelMetrics
 from whole_numbers import ABOVE_0, read_whole_numbers
 
 _INPUTS = ("pixels", "format", "quality")
@@ -24,22 +26,33 @@ class TritonPythonModel:
             raise pb_utils.TritonModelException(str(error)) from error
         self._max_pixels = settings.pop("max_pixels")
         self._defaults = Defaults(**settings)
+        self._metrics = ModelMetrics(pb_utils, args["model_name"], ["encoding"])
+
+    def finalize(self) -> None:
+        """Sends the last counts."""
+        self._metrics.close()
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers each request by itself: one that fails leaves the others alone."""
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:
+        start = time.perf_counter()
         if request.is_cancelled():
+            self._metrics.ended("abandoned")
             return _failure("nobody waits for the answer", pb_utils.TritonError.CANCELLED)
         try:
             batch = zip(*(_array(request, name) for name in _INPUTS), strict=True)
-            files = [self._file(*image) for image in batch]
+            with self._metrics.step("encode"):
+                files = [self._file(*image) for image in batch]
         except EncodeError as error:
+            self._metrics.refused("encoding")
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
-            pb_utils.Logger.log_error(f"encode: {error!r}")
+            self._metrics.ended("failed")
+            pb_utils.Logger.log_error(f"[request id: {request.request_id()}] encode: {error!r}")
             return _failure(f"encode failed: {error!r}", pb_utils.TritonError.INTERNAL)
+        self._metrics.served(time.perf_counter() - start)
         lengths = np.array([[len(file)] for file in files], np.int32)
         return pb_utils.InferenceResponse(
             [

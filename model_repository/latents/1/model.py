@@ -2,15 +2,24 @@
 
 import json
 import secrets
+import time
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from generate_options import OptionsError, check_no_seed, check_seed, read_options
 from latents_settings import read_settings
+from model_metrics import MOVEMENTS, ModelMetrics
 from movement_names import MovementError, find_movement
 from own_latents import LatentError, check_latents
 from seeded_latents import seeded_latent, seeded_movement
+
+_REFUSALS: dict[type[Exception], str] = {
+    LatentError: "latent",
+    MovementError: "movement",
+    OptionsError: "option",
+}
+"""What was wrong with a request that is refused."""
 
 
 class TritonPythonModel:
@@ -22,19 +31,31 @@ class TritonPythonModel:
             self._settings = read_settings(json.loads(args["model_config"])["parameters"])
         except ValueError as error:
             raise pb_utils.TritonModelException(str(error)) from error
+        self._metrics = ModelMetrics(pb_utils, args["model_name"], _REFUSALS.values())
+        for movement in self._settings.movements:
+            self._metrics.count(MOVEMENTS, 0, movement=movement)
+
+    def finalize(self) -> None:
+        """Sends the last counts."""
+        self._metrics.close()
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """Answers each request by itself: one that fails leaves the others alone."""
         return [self._answer(request) for request in requests]
 
     def _answer(self, request: Any) -> Any:
+        start = time.perf_counter()
         try:
-            return pb_utils.InferenceResponse(self._outputs(request))
-        except (LatentError, MovementError, OptionsError) as error:
+            outputs = self._outputs(request)
+        except tuple(_REFUSALS) as error:
+            self._metrics.refused(_REFUSALS[type(error)])
             return _failure(str(error), pb_utils.TritonError.INVALID_ARG)
         except Exception as error:
-            pb_utils.Logger.log_error(f"latents: {error!r}")
+            self._metrics.ended("failed")
+            pb_utils.Logger.log_error(f"[request id: {request.request_id()}] latents: {error!r}")
             return _failure(f"latents failed: {error!r}", pb_utils.TritonError.INTERNAL)
+        self._metrics.served(time.perf_counter() - start)
+        return pb_utils.InferenceResponse(outputs)
 
     def _outputs(self, request: Any) -> list[Any]:
         settings = self._settings
@@ -70,6 +91,8 @@ class TritonPythonModel:
                 for image in images
             ]
 
+        for number in movements:
+            self._metrics.count(MOVEMENTS, movement=settings.movements[number])
         count, letters = len(latents), options.format.encode()
         return [
             pb_utils.Tensor("latents", latents),

@@ -21,6 +21,7 @@ MAX_SIDE = {"jpeg": 65_500, "png": 2**31 - 1, "webp": 16_383}
 DEFAULT_QUALITY = 0
 """Leaves the quality to the encoder, which has a default for each format."""
 
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
 _QUALITY = re.compile(r"[1-9][0-9]?|100")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
 _YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
@@ -40,6 +41,8 @@ class Options:
         keep_colors: Whether the answer has the colours of the photograph.
         longest_side: Of the picture that the network paints, in pixels; None leaves it as it is.
         strength: 0, the photograph, to 2; 1 is the style as it is.
+        bulk: Whether it waits until no other request does.
+        network_version: The version of the network, or None for the model's own choice.
     """
 
     format: str | None = None
@@ -47,6 +50,8 @@ class Options:
     keep_colors: bool = False
     longest_side: int | None = None
     strength: float = 1.0
+    bulk: bool = False
+    network_version: int | None = None
 
 
 def read_options(parameters: dict[str, object], min_side: int) -> Options:
@@ -65,9 +70,11 @@ def read_options(parameters: dict[str, object], min_side: int) -> Options:
     readers: dict[str, Callable[[object], Any]] = {
         "format": _format,
         "quality": _quality,
-        "keep_colors": _keep_colors,
+        "keep_colors": partial(_yes_or_no, "keep_colors"),
         "longest_side": partial(_longest_side, min_side=min_side),
         "strength": read_strength,
+        "bulk": partial(_yes_or_no, "bulk"),
+        "network_version": read_version,
     }
     for name in parameters:
         if name not in readers:
@@ -95,6 +102,16 @@ def check_sides(format_name: str, width: int, height: int) -> None:
         )
 
 
+def read_version(value: object) -> int:
+    """The number of a version, from 1."""
+    if isinstance(value, bool) or not _VERSION.fullmatch(str(value)):
+        raise OptionsError(
+            f"network_version {_quote(value)} is not possible: use the number of a version that "
+            "is served, from 1"
+        )
+    return int(str(value))
+
+
 def _format(value: object) -> str:
     if not isinstance(value, str) or value not in MAX_SIDE:
         raise OptionsError(f"format {_quote(value)} cannot be written: use {_formats()}")
@@ -109,11 +126,11 @@ def _quality(value: object) -> int:
     return int(str(value))
 
 
-def _keep_colors(value: object) -> bool:
+def _yes_or_no(name: str, value: object) -> bool:
     # Folded, since languages write their own True and TRUE.
     answer = _YES_OR_NO.get(str(value).lower())
     if answer is None:
-        raise OptionsError(f"keep_colors {_quote(value)} is not possible: use true or false")
+        raise OptionsError(f"{name} {_quote(value)} is not possible: use true or false")
     return answer
 
 

@@ -217,3 +217,4 @@ def test_the_requests_come_after_those_of_others(bulk, server, photos, tmp_path)
     probe, *images = server.requests
     assert "priority" not in probe.parameters
     assert {request.parameters["priority"].uint64_param for request in images} == {2}
+    assert {request.parameters["bulk"].bool_param for request in images} == {True}

@@ -1,6 +1,7 @@
 """The classifier from paintings to a model card, by its commands."""
 
 import json
+import shutil
 from pathlib import Path
 
 import onnx
@@ -10,9 +11,11 @@ from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from atelier_export.classifier import evaluation as evaluation_module
+from atelier_export.classifier import int8
 from atelier_export.classifier.checkpoint import load_classifier_checkpoint
+from atelier_export.classifier.family import served_models
 from atelier_export.classifier.report import evaluation_tables
-from atelier_export.commands.groups import evaluate, export, train
+from atelier_export.commands.groups import calibrate, evaluate, export, train
 from atelier_export.data.paintings import ERAS, MOVEMENTS
 from atelier_export.onnx_graph.export import check_readable
 
@@ -119,6 +122,24 @@ def test_both_models_are_published_with_labels_and_name_each_other(repository):
 
 def test_the_graph_is_readable_by_every_supported_release(repository):
     check_readable(onnx.load(repository / "classifier" / "1" / "model.onnx"))
+
+
+def test_a_calibration_is_written_beside_the_checkpoint_and_exported(
+    training, movements, tmp_path, monkeypatch
+):
+    # So small a network, hardly trained, is near no gate.
+    monkeypatch.setattr(int8, "LARGEST_LOSS", 1.0)
+    checkpoint = Path(shutil.copy(training / "classifier.safetensors", tmp_path))
+    said = run(calibrate, "classifier", "--paintings", movements, "--checkpoint", checkpoint)
+    assert said.exit_code == 0, said.output
+    assert "| 8 bits |" in said.output
+    model, _ = served_models(checkpoint)
+    assert 'default_model_filename: "model.int8.onnx"' in model.config
+    assert set(model.quantised.ranges) <= {
+        f"network.{name}"
+        for name, _ in load_classifier_checkpoint(checkpoint).network.named_parameters()
+    }
+    assert model.provenance["int8"]["paintings"] > 0
 
 
 def test_exporting_again_gives_the_same_bytes_and_changes_nothing(training, repository):

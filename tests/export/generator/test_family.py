@@ -1,6 +1,7 @@
 """The generator from paintings to the model repository, by its commands."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from atelier_export.classifier.network import Classifier, ClassifierConfig
 from atelier_export.commands.options import settings_command
 from atelier_export.data.mnist import DIGITS
 from atelier_export.data.paintings import MOVEMENTS
-from atelier_export.generator import family
+from atelier_export.generator import family, int8
 from atelier_export.generator.checkpoint import load_generator_checkpoint
 from atelier_export.generator.serving import ServedGenerator
 from atelier_export.onnx_graph.export import check_readable, export_graph
@@ -106,6 +107,23 @@ def test_a_training_leaves_a_checkpoint_that_says_how_it_was_made(training):
     assert checkpoint.training["steps"] == 4
     assert len(checkpoint.training["images"]) == len(checkpoint.training["vae"]) == 64
     assert {path.name for path in training.iterdir()} >= {"loss.png", "samples-000004.jpg"}
+
+
+def test_a_calibration_is_written_beside_the_checkpoint_and_exported(
+    training, movements, networks, tmp_path, monkeypatch
+):
+    # So small a network, hardly trained, is near no gate.
+    monkeypatch.setattr(int8, "LARGEST_INCREASE", 100.0)
+    monkeypatch.setattr(int8, "LARGEST_LOSS", 1.0)
+    checkpoint = Path(shutil.copy(training / "generator.safetensors", tmp_path))
+    said = run(
+        family.calibrate, "--paintings", movements, "--classifier", networks["movements"],
+        "--checkpoint", checkpoint,
+    )  # fmt: skip
+    assert "| 8 bits |" in said
+    model, *_ = family.served_models(checkpoint)
+    assert 'default_model_filename: "model.int8.onnx"' in model.config
+    assert {name.split(".")[1] for name in model.quantised.ranges} == {"generator", "decoder"}
 
 
 def test_the_model_is_published_with_its_movements(repository):

@@ -3,7 +3,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from atelier_export.onnx_graph.quantisation import COVERED, measure_ranges, quantise
+from atelier_export.onnx_graph.quantisation import COVERED, measure_ranges, quantise, without
 from atelier_export.publishing.served_model import ConvRange
 
 NETWORK = """
@@ -12,7 +12,7 @@ network (float[batch, 3, height, width] x) => (float[batch, 4, h, w] y)
 {
     pads = Constant <value = int64[8] {0, 0, 1, 1, 0, 0, 1, 1}> ()
     padded = Pad <mode = "reflect"> (x, pads)
-    convolved = Conv (padded, first)
+    convolved = Conv (padded, first, offset)
     moved = Transpose <perm = [0, 1, 3, 2]> (convolved)
     positive = Relu (moved)
     y = Conv (positive, second, bias)
@@ -24,7 +24,12 @@ network (float[batch, 3, height, width] x) => (float[batch, 4, h, w] y)
 def graph() -> bytes:
     model = onnx.parser.parse_model(NETWORK)
     random = np.random.default_rng(0)
-    for name, shape in {"first": (4, 3, 3, 3), "second": (4, 4, 1, 1), "bias": (4,)}.items():
+    for name, shape in {
+        "first": (4, 3, 3, 3),
+        "offset": (4,),
+        "second": (4, 4, 1, 1),
+        "bias": (4,),
+    }.items():
         values = random.normal(size=shape).astype("f")
         model.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
     return model.SerializeToString()
@@ -87,7 +92,41 @@ def test_the_same_ranges_give_the_same_bytes(graph, ranges):
     assert quantise(graph, first) != quantise(graph, {"first": other})
 
 
-@pytest.mark.parametrize("weight", ["second", "third"])
-def test_a_range_of_no_such_convolution_is_refused(graph, ranges, weight):
-    with pytest.raises(ValueError, match=f"no convolution without a bias of weight {weight}"):
-        quantise(graph, {weight: ranges["second"]})
+def test_a_bias_is_an_integer_of_the_unit_of_the_products(graph, ranges):
+    before, after = (
+        {
+            each.name: onnx.numpy_helper.to_array(each)
+            for each in onnx.load_from_string(model).graph.initializer
+        }
+        for model in (graph, quantise(graph, {"first": ranges["first"]}))
+    )
+    unit = after["first/input/scale"] * after["first/scale"]
+    assert after["offset/scale"] == pytest.approx(unit)
+    assert after["offset/int32"] * unit == pytest.approx(before["offset"], abs=float(unit.max()))
+
+
+def test_a_weight_with_another_use_stays_for_it(graph, ranges):
+    model = onnx.load_from_string(graph)
+    model.graph.node.append(onnx.helper.make_node("Abs", ["first"], ["size"]))
+    shape = onnx.helper.make_tensor_value_info("size", onnx.TensorProto.FLOAT, (4, 3, 3, 3))
+    model.graph.output.append(shape)
+    both = quantise(model.SerializeToString(), {"first": ranges["first"]})
+    types = {each.name: each.data_type for each in onnx.load_from_string(both).graph.initializer}
+    assert types["first"] == onnx.TensorProto.FLOAT
+    assert types["first/int8"] == onnx.TensorProto.INT8
+
+
+def test_an_output_of_the_graph_stays_in_float32(graph, ranges):
+    with pytest.raises(ValueError, match="result of weight second is the graph's"):
+        quantise(graph, {"second": ranges["second"]})
+
+
+def test_a_convolution_that_is_not_there_cannot_stay_in_float32(ranges):
+    assert list(without(ranges, {"first"})) == ["second"]
+    with pytest.raises(ValueError, match="there is no weight third; there are first, second"):
+        without(ranges, {"third"})
+
+
+def test_a_range_of_no_such_convolution_is_refused(graph, ranges):
+    with pytest.raises(ValueError, match="no convolution of weight third"):
+        quantise(graph, {"third": ranges["second"]})

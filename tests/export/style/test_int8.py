@@ -10,13 +10,18 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from atelier_export.onnx_graph.export import check_readable, export_graph
 from atelier_export.onnx_graph.quantisation import measure_ranges
+from atelier_export.publishing.calibration import (
+    Calibration,
+    calibration_file,
+    load_calibration,
+)
 from atelier_export.publishing.errors import QualityError
 from atelier_export.publishing.manifest import sha256
 from atelier_export.publishing.publish import publish
 from atelier_export.publishing.served_model import ConvRange
 from atelier_export.style.checkpoint import StyleCheckpoint, save_style_checkpoint
 from atelier_export.style.family import served_models
-from atelier_export.style.int8 import Int8Calibration, Int8Quality, calibration_file
+from atelier_export.style.int8 import StyleQuality
 from atelier_export.style.network import StyleNetwork, StyleNetworkConfig
 from atelier_export.style.serving import style_graph
 
@@ -24,10 +29,10 @@ FLOAT32 = {"red": {"content": 0.8, "style": 0.1, "moved": 9.0, "noise": 0.5}}
 STEM = "network.stem.conv.weight"
 
 
-def quality(**changed: float) -> Int8Quality:
+def quality(**changed: float) -> StyleQuality:
     """Equal to float32, apart from the measures that are given as factors."""
     int8 = {"red": {name: value * changed.get(name, 1) for name, value in FLOAT32["red"].items()}}
-    return Int8Quality(FLOAT32, int8, changed.get("mean", 1.5), 40, 20)
+    return StyleQuality(FLOAT32, int8, changed.get("mean", 1.5), 40, 20)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +55,10 @@ def checkpoint(tmp_path_factory):
     ranges = measure_ranges(export_graph(style_graph(network.eval())), batches)
     *inner, _ = ranges
     inner.remove(STEM)
-    Int8Calibration(
-        sha256(file.read_bytes()), {weight: ranges[weight] for weight in inner}, quality()
+    Calibration(
+        sha256(file.read_bytes()),
+        {"style": {weight: ranges[weight] for weight in inner}},
+        quality(),
     ).save(calibration_file(file))
     return file
 
@@ -115,7 +122,7 @@ def test_an_export_is_reproducible(checkpoint, repository, tmp_path):
 def altered(checkpoint, folder, /, **fields):
     file = folder / checkpoint.name
     file.write_bytes(checkpoint.read_bytes())
-    calibration = Int8Calibration.load(calibration_file(checkpoint))
+    calibration = load_calibration(calibration_file(checkpoint), StyleQuality)
     dataclasses.replace(calibration, **fields).save(calibration_file(file))
     return file
 
@@ -131,9 +138,9 @@ def test_a_calibration_of_other_weights_is_refused(checkpoint, tmp_path):
 
 
 def test_ranges_that_fit_no_image_are_refused_and_nothing_is_published(checkpoint, tmp_path):
-    ranges = Int8Calibration.load(calibration_file(checkpoint)).ranges
+    ranges = load_calibration(calibration_file(checkpoint), StyleQuality).ranges["style"]
     narrow = dict.fromkeys(ranges, ConvRange((0, 0.01), (-0.01, 0.01)))
-    file = altered(checkpoint, tmp_path, ranges=narrow)
+    file = altered(checkpoint, tmp_path, ranges={"style": narrow})
     with pytest.raises(QualityError, match="stylized in 8 bits differs from PyTorch's by"):
         publish(served_models(file), file, tmp_path / "repository")
     assert not list((tmp_path / "repository").iterdir())
@@ -150,5 +157,5 @@ def test_without_a_calibration_float32_alone_is_served(checkpoint, tmp_path):
 def test_what_is_no_calibration_is_refused(tmp_path):
     file = tmp_path / "style.int8.json"
     file.write_text("[]")
-    with pytest.raises(ValueError, match=r"is no calibration .* `atelier calibrate-style`"):
-        Int8Calibration.load(file)
+    with pytest.raises(ValueError, match=r"is no calibration .* `atelier calibrate`"):
+        load_calibration(file, StyleQuality)

@@ -1,6 +1,7 @@
 """The variational autoencoder from paintings to the model repository, by its commands."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from atelier_export.commands.options import settings_command
 from atelier_export.onnx_graph.export import check_readable
 from atelier_export.onnx_graph.runtime import cpu_session
 from atelier_export.publishing.publish import publish
-from atelier_export.vae import family
+from atelier_export.vae import family, int8
 from atelier_export.vae.checkpoint import load_vae_checkpoint
 from atelier_export.vae.published import PublishedVAE
 from atelier_export.vae.serving import ServedDecoder, ServedEncoder
@@ -114,6 +115,20 @@ def test_both_models_are_published_and_name_each_other(repository):
         tolerance = 1 if name == "vae_decoder" else 1e-3
         assert max(parity["largest_difference"].values()) <= tolerance
         check_readable(onnx.load(repository / name / "1" / "model.onnx"))
+
+
+def test_a_calibration_is_written_beside_the_checkpoint_and_exported(
+    training, movements, tmp_path, monkeypatch
+):
+    # So small a network, hardly trained, is near no gate.
+    monkeypatch.setattr(int8, "LARGEST_LOSSES", {"psnr": 9.0, "ssim": 1.0})
+    checkpoint = Path(shutil.copy(training / "vae.safetensors", tmp_path))
+    said = run(family.calibrate, "--paintings", movements, "--checkpoint", checkpoint)
+    assert "| 8 bits |" in said
+    for model in family.served_models(checkpoint):
+        assert 'default_model_filename: "model.int8.onnx"' in model.config
+        part = model.name.removeprefix("vae_")
+        assert {name.partition(".")[0] for name in model.quantised.ranges} == {part}
 
 
 def test_exporting_again_gives_the_same_bytes(training, repository, tmp_path):

@@ -1,6 +1,5 @@
-"""The priorities that docs/bulk.md has people add to the configuration of `stylize`."""
+"""The queue of `stylize` in a real server: who waits, who is refused, and who comes first."""
 
-import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,8 +17,9 @@ from fakes.waiting import HANG_SECONDS, until
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "model_repository"
-DOCUMENT = ROOT / "docs" / "bulk.md"
-BULK = 2
+WORKERS = 3
+WAITING = 9
+"""How many requests of each kind may wait."""
 GATED = """
 import time
 from pathlib import Path
@@ -61,11 +61,10 @@ class Gated:
 @pytest.fixture(scope="module")
 def served(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
     path = shutil.copytree(repository, tmp_path_factory.mktemp("gated") / "it", symlinks=True)
-    (added,) = re.findall(
-        r"^dynamic_batching {\n.*?^}\n", DOCUMENT.read_text(), re.DOTALL | re.MULTILINE
-    )
-    with (path / "stylize" / "config.pbtxt").open("a") as levels:
-        levels.write(added)
+    stylize = path / "stylize" / "config.pbtxt"
+    text = stylize.read_text()
+    assert text.count('"128"') == 1
+    stylize.write_text(text.replace('"128"', f'"{WAITING}"'))
     config = text_format.Parse((MODELS / "style" / "config.pbtxt").read_text(), ModelConfig())
     for field in ("platform", "default_model_filename", "cc_model_filenames", "model_warmup"):
         config.ClearField(field)
@@ -89,7 +88,7 @@ def gated(served: Gated) -> Iterator[Gated]:
 
 @pytest.fixture
 def send(gated, encoded):
-    """Sends an image with a priority."""
+    """Sends an image."""
     image = encoded(Image.new("RGB", (16, 16)), "PNG")
     inputs = []
     for name, content in [("image", image), ("style", b"udnie")]:
@@ -100,24 +99,42 @@ def send(gated, encoded):
         ThreadPoolExecutor(16) as senders,
     ):
 
-        def send(name: str, priority: int = 0) -> Future[object]:
+        def send(
+            name: str, *, queue_microseconds: int | None = None, **parameters: object
+        ) -> Future[object]:
             return senders.submit(
-                client.infer, "stylize", inputs, request_id=name, priority=priority,
-                client_timeout=HANG_SECONDS,
+                client.infer, "stylize", inputs, request_id=name, parameters=parameters,
+                timeout=queue_microseconds, client_timeout=HANG_SECONDS,
             )  # fmt: skip
 
         yield send
         gated.open()
 
 
-def test_work_that_may_wait_comes_after_all_others(gated, waiting, send):
-    bulk = [send(f"bulk-{i}", BULK) for i in range(12)]
-    until(lambda: waiting(gated.server) >= 11)
+def test_work_that_may_wait_comes_last_and_has_room_of_its_own(gated, waiting, send):
+    bulk = [send(f"bulk-{i}", bulk=True) for i in range(WORKERS + WAITING)]
+    until(lambda: waiting(gated.server) >= WORKERS + WAITING - 1)
+    refused = send("one-too-many", bulk=True).exception(HANG_SECONDS)
+    assert refused.status() == "StatusCode.UNAVAILABLE"
+    assert refused.message() == "Exceeds maximum queue size: 9 requests of 684 bytes wait"
     people = [send(f"person-{i}") for i in range(3)]
-    until(lambda: waiting(gated.server) >= 14)
+    until(lambda: waiting(gated.server) >= WORKERS + WAITING + 2)
     gated.open()
     for answer in bulk + people:
         answer.result()
-    # Three are in work, and the next of each instance may have been chosen already.
     kinds = [name.partition("-")[0] for name in gated.order()]
-    assert "person" not in kinds[9:]
+    assert kinds == WORKERS * ["bulk"] + 3 * ["person"] + WAITING * ["bulk"]
+
+
+def test_what_has_waited_for_too_long_is_not_painted(gated, waiting, send):
+    held = [send(f"held-{i}") for i in range(WORKERS)]
+    until(lambda: waiting(gated.server) >= WORKERS - 1)
+    late = send("late", queue_microseconds=1)
+    # Refused at once where the time that a request takes is known, by a worker where it is not.
+    until(lambda: late.done() or waiting(gated.server) >= WORKERS)
+    gated.open()
+    for answer in held:
+        answer.result()
+    assert late.exception().status() == "StatusCode.UNAVAILABLE"
+    assert late.exception().message().startswith("Request timeout expired: it ")
+    assert "late" not in gated.order()

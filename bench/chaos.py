@@ -1,0 +1,272 @@
+"""A soak with faults: mixed traffic at a share of the capacity, while things break.
+
+    python bench/chaos.py [--seconds 3600] [--interval 60] [--share 0.8] [--output out/chaos.json]
+
+Every well-formed call must be answered, within its timeout, with what a server without faults
+answers. Nothing may grow: in the second half Triton is not killed, and memory, threads, files and
+shared memory at its end are held against those at its beginning. Client and server run on the same
+cores. The report says what was promised and did not hold; the exit code is 1 then.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from skimage import data
+
+from atelier import AsyncClient, AtelierError, Client
+from atelier_serving import TritonServer
+
+sys.path.insert(0, str(Path(__file__).parent))
+from chaos_faults import FAULTS, Fault, Served
+from chaos_resources import Sample, growth, sample
+
+REPOSITORY = Path(__file__).parents[1] / "model_repository"
+CALLERS = 8
+TIMEOUT = 120.0
+TOLERANCE = 2
+"""Levels of 255 by which an image may differ: runs share the cores in one way or another."""
+BEGINNING = 20.0
+"""Seconds after a start of Triton, or of the second half, whose samples do not count."""
+
+Ask = Callable[[AsyncClient], Awaitable[Any]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of call.
+
+    Attributes:
+        name: What the report calls it.
+        weight: Its share of the calls.
+        ask: Makes the call; the result is an image, images, or text.
+    """
+
+    name: str
+    weight: float
+    ask: Ask
+
+
+def kinds() -> list[Kind]:
+    """The mixed traffic of the published models."""
+    photo = Image.fromarray(data.astronaut())
+    small, wide = photo.resize((256, 256)), photo.resize((480, 320))
+
+    async def labels(art: AsyncClient) -> str:
+        found = await art.classify(small, top=1)
+        return f"{found.movement}, {found.era}"
+
+    return [
+        Kind("stylize 256x256", 4, lambda art: art.stylize(small, "great_wave")),
+        Kind("stylize 480x320", 2, lambda art: art.stylize(wide, "udnie", keep_colors=True)),
+        Kind("classify", 6, labels),
+        Kind("generate", 2, lambda art: art.generate(2, movement="ukiyo_e", seed=7)),
+        Kind("reconstruct", 2, lambda art: art.reconstruct(small)),
+    ]
+
+
+def differs(answer: Any, expected: Any) -> bool:
+    """Whether an answer is another one than that of a server without faults."""
+    if isinstance(answer, str):
+        return answer != expected
+    if isinstance(answer, list):
+        if len(answer) != len(expected):
+            return True
+        return any(differs(*pair) for pair in zip(answer, expected, strict=True))
+    pixels = [np.asarray(each, np.int16) for each in (answer, expected)]
+    return pixels[0].shape != pixels[1].shape or np.abs(pixels[0] - pixels[1]).max() > TOLERANCE
+
+
+@dataclass
+class Tally:
+    """What became of the calls.
+
+    Attributes:
+        served: How many of each kind.
+        seconds: How long they took.
+        lost: Calls without an answer: the kind and the error.
+        wrong: Answers that differ, or came after their timeout.
+    """
+
+    served: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+
+class Traffic:
+    """Calls of all kinds, whose answers are compared with those before any fault."""
+
+    def __init__(self, kinds: Sequence[Kind], seed: int = 0) -> None:
+        self._kinds = kinds
+        self._random = random.Random(seed)
+        self._expected: dict[str, Any] = {}
+        self.tally = Tally()
+
+    async def learn(self, art: AsyncClient) -> None:
+        """Takes what the server answers now as right."""
+        for kind in self._kinds:
+            self._expected[kind.name] = await kind.ask(art)
+
+    async def call(self, art: AsyncClient) -> None:
+        """Makes a call, and judges its answer."""
+        weights = [kind.weight for kind in self._kinds]
+        (kind,) = self._random.choices(self._kinds, weights)
+        start = time.monotonic()
+        try:
+            answer = await kind.ask(art)
+        except AtelierError as error:
+            self.tally.lost.append(f"{kind.name}: {type(error).__name__}: {error}")
+            return
+        seconds = time.monotonic() - start
+        if await asyncio.to_thread(differs, answer, self._expected[kind.name]):
+            self.tally.wrong.append(f"{kind.name}: another answer than before")
+        self.tally.served[kind.name] += 1
+        self.tally.seconds.append(seconds)
+
+    async def capacity(self, art: AsyncClient, seconds: float) -> float:
+        """Calls that are answered each second, with CALLERS of them at once."""
+        end = time.monotonic() + seconds
+        before = self.tally.served.total()
+
+        async def caller() -> None:
+            while time.monotonic() < end:
+                await self.call(art)
+
+        await asyncio.gather(*(caller() for _ in range(CALLERS)))
+        return (self.tally.served.total() - before) / seconds
+
+    async def run(self, art: AsyncClient, rate: float, seconds: float) -> None:
+        """Makes calls at random moments, whatever becomes of them, and waits for all."""
+        calls: set[asyncio.Task[None]] = set()
+        due = time.monotonic()
+        end = due + seconds
+        while due < end:
+            await asyncio.sleep(due - time.monotonic())
+            call = asyncio.create_task(self.call(art))
+            calls.add(call)
+            call.add_done_callback(calls.discard)
+            due += self._random.expovariate(rate)
+        await asyncio.gather(*calls)
+
+
+@dataclass
+class Soak:
+    """What the faults and the measurements share."""
+
+    served: Served
+    seconds: float
+    interval: float
+    done: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+    async def break_things(self, faults: Sequence[Fault], seed: int = 0) -> None:
+        """Has a fault happen after each interval; those that end Triton only in the first half."""
+        chosen = random.Random(seed)
+        start = time.monotonic()
+        turn: list[Fault] = []
+        while (now := time.monotonic() - start) + self.interval < self.seconds:
+            await asyncio.sleep(self.interval)
+            now += self.interval
+            if not turn:
+                turn = chosen.sample(faults, len(faults))
+            fault = turn.pop()
+            if fault.ends_triton and now > self.seconds / 2:
+                continue
+            try:
+                await asyncio.to_thread(fault.happen, self.served)
+            except Exception as error:
+                self.failed.append(f"{fault.name}: {error!r}")
+            self.done[fault.name] += 1
+
+    async def watch(self) -> None:
+        """Samples what the processes hold, of the second half without its beginning."""
+        start = time.monotonic()
+        while (now := time.monotonic() - start) < self.seconds:
+            await asyncio.sleep(max(1.0, self.interval / 10))
+            if now > self.seconds / 2 + BEGINNING:
+                self.samples.append(await asyncio.to_thread(sample))
+
+
+def verdict(tally: Tally, soak: Soak) -> list[str]:
+    """What was promised and did not hold."""
+    broken = []
+    if tally.lost:
+        broken.append(f"{len(tally.lost)} calls were lost, such as {tally.lost[0]}")
+    if tally.wrong:
+        broken.append(f"{len(tally.wrong)} answers were wrong, such as {tally.wrong[0]}")
+    if soak.failed:
+        broken.append(f"{len(soak.failed)} faults did not go as they should: {soak.failed[0]}")
+    return broken + growth(soak.samples)
+
+
+async def soak(server: TritonServer, models: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    traffic = Traffic(kinds(), arguments.seed)
+    with Client(server.grpc_url) as art:
+        art.wait_ready(model="generate")
+    async with AsyncClient(server.grpc_url, timeout=TIMEOUT) as art:
+        await traffic.learn(art)
+        capacity = await traffic.capacity(art, arguments.capacity_seconds)
+        rate = arguments.share * capacity
+        print(f"capacity {capacity:.1f}/s, so {rate:.1f}/s", file=sys.stderr)
+        traffic.tally = Tally()
+        state = Soak(Served(server, models), arguments.seconds, arguments.interval)
+        await asyncio.gather(
+            traffic.run(art, rate, arguments.seconds),
+            state.break_things(FAULTS, arguments.seed),
+            state.watch(),
+        )
+    tally = traffic.tally
+    percentiles = np.percentile(tally.seconds or [math.nan], [50, 99, 100])
+    return {
+        "seconds": arguments.seconds,
+        "capacity per second": round(capacity, 1),
+        "rate per second": round(rate, 1),
+        "served": dict(tally.served),
+        "latency in seconds": dict(zip(("p50", "p99", "max"), percentiles.round(3), strict=True)),
+        "lost": tally.lost[:20],
+        "wrong": tally.wrong[:20],
+        "faults": dict(state.done),
+        "at the beginning": state.samples[0].as_dict() if state.samples else None,
+        "at the end": state.samples[-1].as_dict() if state.samples else None,
+        "broken promises": verdict(tally, state),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--interval", type=float, default=60, help="seconds between two faults")
+    parser.add_argument("--share", type=float, default=0.8, help="of the capacity")
+    parser.add_argument("--capacity-seconds", type=float, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=Path("out/chaos.json"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        models = shutil.copytree(REPOSITORY, Path(folder) / "models", symlinks=True)
+        log = lambda line: print(line, file=sys.stderr)  # noqa: E731
+        with TritonServer(models, log=log) as server:
+            report = asyncio.run(soak(server, models, arguments))
+    text = json.dumps(report, indent=2)
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(text + "\n")
+    print(text)
+    return 1 if report["broken promises"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

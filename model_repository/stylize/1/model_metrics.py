@@ -1,0 +1,1 @@
+../../decode/1/model_metrics.py

@@ -1,0 +1,147 @@
+"""Requests that wait for a worker: bounded, bulk work last, and none that would come too late.
+
+Triton 2.51 has queues like this too, but not with instances that are free at once: where a model
+has any queue policy, it hears of a free instance only with the next request that it accepts, or
+after half a second. So Triton hands every request on at once, and it waits here.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+OF_THE_NEWEST = 0.1
+"""The share of the last request in the mean time that one takes."""
+SAFETY = 1.5
+"""A request is accepted if this many times the time that it is expected to take is left."""
+
+
+class QueueFullError(Exception):
+    """No more requests of this kind can wait."""
+
+
+class TooLateError(Exception):
+    """The request would not be answered in time."""
+
+
+@dataclass(frozen=True)
+class Waiting(Generic[T]):
+    """A request that waits.
+
+    Attributes:
+        item: The request.
+        size: What it holds in memory, in bytes.
+        ends_at: When its time is over, by the queue's clock.
+    """
+
+    item: T
+    size: int
+    ends_at: float
+
+
+class _Level(Generic[T]):
+    """The requests of one kind, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Waiting[T]] = deque()
+        self.bytes = 0
+
+
+class RequestQueue(Generic[T]):
+    """The queue of a model, shared by the thread that puts and by the workers that get.
+
+    Args:
+        workers: How many requests are in work at once.
+        max_requests: How many may wait, of bulk work and of all other each.
+        max_bytes: What these may hold in memory.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        max_requests: int,
+        max_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._workers = workers
+        self._max_requests = max_requests
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._people: _Level[T] = _Level()
+        self._bulk: _Level[T] = _Level()
+        self._in_work = 0
+        self._mean_seconds = 0.0
+        self._closed = False
+
+    def put(self, item: T, size: int, seconds: float, *, bulk: bool) -> None:
+        """Has a request wait.
+
+        Args:
+            item: The request.
+            size: What it holds in memory, in bytes.
+            seconds: How long its caller waits for the answer; infinite for as long as it takes.
+            bulk: Whether it comes after all that are not.
+
+        Raises:
+            QueueFullError: As many wait as may.
+            TooLateError: With those before it, it is expected to take longer than its caller waits.
+        """
+        with self._changed:
+            level = self._bulk if bulk else self._people
+            waiting = len(level.waiting)
+            if waiting and (waiting >= self._max_requests or level.bytes + size > self._max_bytes):
+                raise QueueFullError(f"{waiting} requests of {level.bytes} bytes wait")
+            needed = self._needed(len(self._people.waiting) + (waiting if bulk else 0))
+            if needed * SAFETY > seconds:
+                raise TooLateError(f"it would take {needed:.3g} s, and {seconds:.3g} are left")
+            level.waiting.append(Waiting(item, size, self._clock() + seconds))
+            level.bytes += size
+            self._changed.notify()
+
+    def get(self) -> Waiting[T] | None:
+        """Waits for the next request, which is in work until `done`; None once the queue closes."""
+        with self._changed:
+            while not (self._people.waiting or self._bulk.waiting):
+                if self._closed:
+                    return None
+                self._changed.wait()
+            level = self._people if self._people.waiting else self._bulk
+            waiting = level.waiting.popleft()
+            level.bytes -= waiting.size
+            self._in_work += 1
+            return waiting
+
+    def seconds_left(self, waiting: Waiting[T]) -> float:
+        """How long the caller of a request waits still; 0 or less if it is too late."""
+        return waiting.ends_at - self._clock()
+
+    def done(self, seconds: float | None = None) -> None:
+        """Learns that a worker is free, and how long it took if it served its request."""
+        with self._changed:
+            self._in_work -= 1
+            if seconds is not None:
+                share = OF_THE_NEWEST if self._mean_seconds else 1.0
+                self._mean_seconds += (seconds - self._mean_seconds) * share
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._people.waiting) + len(self._bulk.waiting)
+
+    def close(self) -> None:
+        """Lets the workers go, once all that wait are served."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _needed(self, ahead: int) -> float:
+        # Whoever finds a free worker is always let in, so that a mean that a few slow ones have
+        # raised comes down again.
+        if not ahead and self._in_work < self._workers:
+            return 0.0
+        return self._mean_seconds * ((ahead + 1) / self._workers + 1)

@@ -1,0 +1,89 @@
+"""The soak of `bench/chaos.py` in short form: each fault once, under traffic, without its clock."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atelier import AsyncClient
+from atelier_serving import TritonServer
+from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+import chaos
+import chaos_faults
+from chaos_resources import Sample, growth
+
+CALLS = 8
+"""Under way at once."""
+HELD = {"memory_mib": 500.0, "shared_memory_mib": 90.0, "threads": 200, "files": 300}
+EACH_ONCE = [
+    chaos_faults.garbage,
+    chaos_faults.clients_that_vanish,
+    chaos_faults.connections_that_break_off,
+    chaos_faults.stop_of_a_stub,
+    chaos_faults.kill_of_a_stub,
+]
+"""The others have tests of their own, or differ in nothing that matters here."""
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setattr(chaos_faults, "STOPPED_SECONDS", 0.1)
+    write_style(tmp_path, {**IN_TWO_STYLES, "udnie": (1, 0)})
+    write_stylize(tmp_path, [*IN_TWO_STYLES, "udnie"])
+    with TritonServer(tmp_path, options=["--disable-auto-complete-config"]) as running:
+        yield chaos_faults.Served(running, tmp_path)
+
+
+def test_nothing_is_lost_or_wrong(server):
+    pixels = np.random.default_rng(0).integers(0, 256, (67, 45, 3), np.uint8)
+    kinds = [chaos.Kind(name, 1, ask(pixels, name)) for name in IN_TWO_STYLES]
+
+    async def run():
+        traffic = chaos.Traffic(kinds)
+        over = asyncio.Event()
+        async with AsyncClient(server.server.grpc_url, timeout=chaos.TIMEOUT) as art:
+            await traffic.learn(art)
+
+            async def caller():
+                while not over.is_set():
+                    await traffic.call(art)
+
+            callers = [asyncio.create_task(caller()) for _ in range(CALLS)]
+            for fault in EACH_ONCE:
+                await asyncio.to_thread(fault, server)
+            over.set()
+            await asyncio.gather(*callers)
+        return traffic.tally
+
+    tally = asyncio.run(run())
+    assert not tally.lost
+    assert not tally.wrong
+    assert tally.served.keys() == IN_TWO_STYLES.keys()
+
+
+def ask(pixels, style):
+    return lambda art: art.stylize(pixels, style)
+
+
+def test_an_answer_that_differs_is_told():
+    white, grey = (np.full((2, 2, 3), value, np.uint8) for value in (255, 250))
+    assert not chaos.differs(white, white)
+    assert chaos.differs(white, grey)
+    assert chaos.differs(white, white[:1])
+    assert chaos.differs([white], [white, white])
+    assert chaos.differs("cubism, modern", "baroque, classical")
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_growth_is_told(name):
+    steady = [Sample(**HELD, processes=9) for _ in range(40)]
+    assert growth(steady) == []
+    growing = [
+        Sample(**{**HELD, name: HELD[name] + 3 * number}, processes=9) for number in range(40)
+    ]
+    (told,) = growth(growing)
+    assert told.startswith(f"{name} grew from")

@@ -1,0 +1,158 @@
+"""From the caller's span to those of the models, as a collector of OpenTelemetry gets them."""
+
+import asyncio
+import json
+import signal
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+
+from atelier import AsyncClient, Client, InvalidRequest
+from atelier_serving.tracing import trace_options
+from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
+
+IMAGE = np.zeros((32, 32, 3), np.uint8)
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes OTLP in JSON, into the list `spans` of its server."""
+
+    def do_POST(self):
+        content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        assert self.path == "/v1/traces"
+        for resource in content["resourceSpans"]:
+            names = {each["key"]: each["value"] for each in resource["resource"]["attributes"]}
+            assert names["service.name"] == {"stringValue": "atelier"}
+            for scope in resource["scopeSpans"]:
+                self.server.spans += scope["spans"]
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def collector() -> Iterator[Any]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        server.spans = []
+        threading.Thread(target=server.serve_forever).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def application(monkeypatch):
+    """Has the process make spans, sampled or not; returns those that end."""
+
+    def sample(sampler) -> InMemorySpanExporter:
+        exporter = InMemorySpanExporter()
+        provider = TracerProvider(sampler=sampler)
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        monkeypatch.setattr(trace, "get_tracer", provider.get_tracer)
+        return exporter
+
+    return sample
+
+
+def test_a_call_is_one_trace_through_the_models(serve, collector, application, tmp_path):
+    write_style(tmp_path, IN_TWO_STYLES)
+    write_stylize(tmp_path, IN_TWO_STYLES)
+    address = f"http://127.0.0.1:{collector.server_port}"
+    command = serve(
+        "--model-repository", tmp_path, "--trace-otlp", address, "--log", "json", http=False
+    )
+    url = command.ready()["grpc"]
+
+    ended = application(ALWAYS_ON)
+    with Client(url) as art, trace.get_tracer("application").start_as_current_span("page"):
+        art.stylize(IMAGE, "negative")
+    call, page = ended.get_finished_spans()
+    ended.clear()
+    asyncio.run(ask_for_an_unknown_style(url))
+    (failed,) = ended.get_finished_spans()
+    application(ALWAYS_OFF)
+    with Client(url) as art:
+        art.stylize(IMAGE, "negative")
+
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end() == 0
+    assert call.name == "ModelInfer stylize"
+    assert call.parent.span_id == page.context.span_id
+    assert not failed.status.is_ok
+    spans = [span for span in collector.spans if span["traceId"] == hexed(call.context.trace_id)]
+    assert chains(spans) == Counter(
+        {
+            ("InferRequest",): 1,
+            ("InferRequest", "stylize"): 1,
+            ("InferRequest", "stylize", "compute"): 1,
+            ("InferRequest", "stylize", "style"): 1,
+            ("InferRequest", "stylize", "style", "compute"): 1,
+        }
+    )
+    (first,) = [span for span in spans if span["name"] == "InferRequest"]
+    assert first["parentSpanId"] == f"{call.context.span_id:016x}"
+    ids = {
+        attribute["value"]["stringValue"]
+        for span in spans
+        for attribute in span.get("attributes", ())
+        if attribute["key"] == "triton.request_id"
+    }
+    assert ids == {call.attributes["atelier.request_id"]}
+    traces = {span["traceId"] for span in collector.spans}
+    assert traces == {hexed(call.context.trace_id), hexed(failed.context.trace_id)}
+
+    lines = [json.loads(line) for line in command.log.splitlines()]
+    assert {line["level"] for line in lines} <= {"info", "warning"}
+    assert any("stopping: accepted requests" in line["message"] for line in lines)
+
+
+async def ask_for_an_unknown_style(url: str) -> None:
+    async with AsyncClient(url) as art:
+        with pytest.raises(InvalidRequest):
+            await art.stylize(IMAGE, "unknown")
+
+
+def hexed(trace_id: int) -> str:
+    return f"{trace_id:032x}"
+
+
+def chains(spans: list[dict[str, Any]]) -> Counter[tuple[str, ...]]:
+    """The names on the way to each span, from the outermost of the server."""
+    by_id = {span["spanId"]: span for span in spans}
+
+    def chain(span: dict[str, Any]) -> tuple[str, ...]:
+        parent = by_id.get(span["parentSpanId"])
+        return (*(chain(parent) if parent else ()), span["name"])
+
+    return Counter(map(chain, spans))
+
+
+@pytest.mark.parametrize(
+    ("address", "whole"),
+    [
+        ("http://collector:4318", "http://collector:4318/v1/traces"),
+        ("http://collector:4318/", "http://collector:4318/v1/traces"),
+        ("https://host/otlp/v1/traces", "https://host/otlp/v1/traces"),
+    ],
+)
+def test_a_collector_s_address_may_leave_out_the_path(address, whole):
+    options = trace_options(address, 7)
+    assert f"--trace-config=opentelemetry,url={whole}" in options
+    assert "--trace-config=rate=7" in options
+
+
+@pytest.mark.parametrize("address", ["collector:4318", "grpc://collector:4317", "http://"])
+def test_what_is_no_address_of_a_collector_is_refused(address):
+    with pytest.raises(ValueError, match=r"give http://HOST:4318"):
+        trace_options(address, 1)

@@ -164,6 +164,16 @@ def test_what_is_no_key_is_named(keys, tmp_path):
             read(path)
 
 
+def test_what_tools_leave_is_not_written_down(repository):
+    version = repository / "code" / "1"
+    before = (version / "manifest.json").read_bytes()
+    for folder in (".mypy_cache", "__pycache__"):
+        (version / folder).mkdir()
+        (version / folder / "file").touch()
+    assert CliRunner().invoke(manifest, [str(version)]).output.endswith(": as it was\n")
+    assert (version / "manifest.json").read_bytes() == before
+
+
 def test_a_manifest_of_an_export_is_not_written_anew(repository):
     run = CliRunner().invoke(manifest, [str(repository / "net" / "2")])
     assert run.exit_code == 1

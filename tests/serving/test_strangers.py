@@ -136,7 +136,7 @@ def test_nobody_without_a_certificate_is(server, authority):
     for stranger in (False, Tls(authority.certificate)):
         with (
             Client(server.grpc_url, tls=stranger, token=TOKEN, retries=0) as art,
-            pytest.raises(Unreachable, match="it hung up: .* if it speaks TLS"),
+            pytest.raises(Unreachable, match=r"it hung up: .* if it speaks TLS"),
         ):
             art.health()
 

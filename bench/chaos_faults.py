@@ -86,6 +86,7 @@ def kill_of_triton(served: Served) -> None:
 
 
 def stop_of_a_stub(served: Served) -> None:
+    """Stops a process of a model. After a while, Triton takes it for dead, and ends it."""
     _stop(_some_stub(served))
 
 
@@ -157,7 +158,7 @@ def connections_that_break_off(served: Served) -> None:
 FAULTS = (
     Fault(kill_of_a_stub, ends_triton=True),
     Fault(kill_of_triton, ends_triton=True),
-    Fault(stop_of_a_stub),
+    Fault(stop_of_a_stub, ends_triton=True),
     Fault(stop_of_triton),
     Fault(reload_of_a_new_version),
     Fault(clients_that_vanish),

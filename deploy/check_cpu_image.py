@@ -14,6 +14,7 @@ Needs root, and two minutes. What it leaves out: layers, and everything that is 
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -72,9 +73,9 @@ wait $server
 """
 
 
-def instructions() -> list[tuple[str, str]]:
-    """The instructions of the Dockerfile and their arguments."""
-    text = re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE)
+def instructions(dockerfile: Path) -> list[tuple[str, str]]:
+    """The instructions of a Dockerfile and their arguments, each on one line."""
+    text = re.sub(r"^#.*\n", "", dockerfile.read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\s*\\\n\s*", " ", text).splitlines()
     return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in lines if line]
 
@@ -127,7 +128,7 @@ def main() -> None:
         # Build
         variables: dict[str, str] = {}
         folder, last = "/", {}
-        for instruction, argument in instructions():
+        for instruction, argument in instructions(DOCKERFILE):
             last[instruction] = argument
             if instruction == "FROM":
                 variables, folder = {}, "/"
@@ -153,7 +154,7 @@ def main() -> None:
                 **variables,
                 "TREE": str(tree),
                 "USER_ID": last["USER"].partition(":")[0],
-                "HEALTHCHECK": " ".join(health),
+                "HEALTHCHECK": shlex.join(health),
                 "PAINT": PAINT,
             },
         )

@@ -8,7 +8,7 @@ COPY deploy/requirements/gpu.txt /opt/atelier/requirements.txt
 RUN python3 -m pip install --no-cache-dir --no-deps --break-system-packages --require-hashes \
         --only-binary :all: --requirement /opt/atelier/requirements.txt
 COPY serving/atelier_supervisor /opt/atelier/atelier_supervisor
-COPY deploy/serve_triton.py /opt/atelier/
+COPY serving/atelier_serving/closed.py deploy/serve_triton.py /opt/atelier/
 COPY model_repository /models
 ENV PYTHONDONTWRITEBYTECODE=1 \
     ORT_DISABLE_TELEMETRY=1 \

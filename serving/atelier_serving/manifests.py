@@ -8,6 +8,7 @@ them out, `published_with` in another model's tells theirs.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -24,6 +25,7 @@ MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 _OF_THE_MODEL = "../"
 _SHOWN = 10
+_LEFT_BY_TOOLS = re.compile(r"/(?:\.|__pycache__/)")
 
 
 class Kind(Enum):
@@ -177,8 +179,11 @@ def record(version: Path) -> bool:
         for other in folder.parent.glob(f"*/*/{MANIFEST}")
         for name in json.loads(other.read_bytes()).get("published_with", {}).get(folder.name, {})
     }
-    made = {MANIFEST, SIGNATURE, *files_of(version / "__pycache__")}
-    names = [name for name in files_of(version) if Path(name).name not in made]
+    names = [
+        name
+        for name in files_of(version)
+        if name not in (MANIFEST, SIGNATURE) and not _LEFT_BY_TOOLS.search(f"/{name}")
+    ]
     besides = {each.name for each in _versions(folder)}
     names += [
         stated

@@ -64,7 +64,7 @@ def start(
             [*command, *[PLACEHOLDER] * len(hidden)], {**environment, **variables}, stop_at_exec
         )
     except subprocess.SubprocessError as error:
-        raise HidingError(str(error)) from error
+        raise HidingError("ptrace is refused") from error
     try:
         _reveal(process.pid, len(command))
     except OSError as error:

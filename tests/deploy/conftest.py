@@ -2,7 +2,7 @@
 
 import importlib
 import os
-import re
+import runpy
 import shutil
 import sys
 from collections.abc import Callable
@@ -18,13 +18,8 @@ DEPLOY = ROOT / "deploy"
 @pytest.fixture(scope="session")
 def dockerfile() -> Callable[[str], list[tuple[str, str]]]:
     """Reads a Dockerfile: its instructions and their arguments, each on a line."""
-
-    def read(name: str) -> list[tuple[str, str]]:
-        text = re.sub(r"^#.*\n", "", (DEPLOY / name).read_text(), flags=re.MULTILINE)
-        lines = re.sub(r"\s*\\\n\s*", " ", text).splitlines()
-        return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in lines if line]
-
-    return read
+    instructions = runpy.run_path(str(DEPLOY / "check_cpu_image.py"))["instructions"]
+    return lambda name: instructions(DEPLOY / name)
 
 
 def _missing(name: str) -> NoReturn:

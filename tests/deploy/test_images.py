@@ -108,7 +108,12 @@ def test_the_command_of_the_gpu_image_is_where_it_is_copied(dockerfile):
     instructions = dockerfile("gpu.Dockerfile")
     (command,) = arguments(instructions, "CMD")
     program = Path(json.loads(command)[1])
-    copied = dict(argument.split() for argument in arguments(instructions, "COPY"))
+    copied = {
+        source: argument.split()[-1]
+        for argument in arguments(instructions, "COPY")
+        for source in argument.split()[:-1]
+    }
     assert copied[f"deploy/{program.name}"] == f"{program.parent}/"
+    assert copied["serving/atelier_serving/closed.py"] == f"{program.parent}/"
     assert copied["serving/atelier_supervisor"] == f"{program.parent}/atelier_supervisor"
     assert f"--model-repository={copied['model_repository']}" in command

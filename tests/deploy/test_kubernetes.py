@@ -13,7 +13,8 @@ from tritonclient.grpc import model_config_pb2
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
-OVERLAYS = ("cpu", "gpu")
+OVERLAYS = {"cpu": "cpu", "cpu-nvidia": "gpu", "gpu": "gpu"}
+"""The overlays, and the images that they run."""
 KSERVE = ROOT / "deploy" / "kserve" / "inference-service.yaml"
 VERSIONS = ("1.30.0", "1.37.0")
 """The oldest and the newest Kubernetes that the manifests are checked against."""
@@ -39,14 +40,17 @@ def overlay(render):
 
 
 @pytest.fixture
-def with_keda(render, tmp_path):
-    """The CPU overlay with the component that replaces its autoscaler."""
-    # kustomize takes relative paths alone, and nothing that lies above its own folder as a link.
-    shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
-    overlay = tmp_path / "kubernetes" / "overlays" / "cpu"
-    text = (overlay / "kustomization.yaml").read_text()
-    (overlay / "kustomization.yaml").write_text(f"{text}components: [../../components/keda]\n")
-    return render(overlay)
+def with_component(render, tmp_path):
+    """An overlay with a component."""
+
+    def rendered(name, component):
+        folder = tmp_path / "kubernetes"
+        shutil.copytree(KUBERNETES, folder)
+        with (folder / "overlays" / name / "kustomization.yaml").open("a") as file:
+            file.write(f"components: [../../components/{component}]\n")
+        return render(folder / "overlays" / name)
+
+    return rendered
 
 
 def pod_of(resources):
@@ -76,7 +80,23 @@ def test_kubernetes_takes_every_field(name, version, overlay, module):
         validate(resource, version, strict=True)
 
 
-def test_keda_scales_by_what_the_autoscaler_does(with_keda, overlay):
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_token_comes_from_a_secret(name, with_component, overlay, module):
+    resources = with_component(name, "token")
+    for resource in resources.values():
+        module("kubernetes_validate").validate(resource, VERSIONS[-1], strict=True)
+    (container,), (without,) = (pod_of(each)["containers"] for each in (resources, overlay(name)))
+    variables = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert {entry["name"] for entry in without.get("env", [])} < {*variables}
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert variables["ATELIER_SERVE_TOKEN_FILE"] == f"{mounts['token']}/token"
+    assert {mount["name"] for mount in without["volumeMounts"]} < {*mounts}
+    (volume,) = (each for each in pod_of(resources)["volumes"] if each["name"] == "token")
+    assert volume["secret"] == {"secretName": "atelier-token"}
+
+
+def test_keda_scales_by_what_the_autoscaler_does(with_component, overlay):
+    with_keda = with_component("cpu", "keda")
     assert "HorizontalPodAutoscaler" not in with_keda
     keda, autoscaler = with_keda["ScaledObject"]["spec"], overlay("cpu")["HorizontalPodAutoscaler"]
     autoscaler = autoscaler["spec"]
@@ -100,19 +120,25 @@ def test_keda_scales_by_what_the_autoscaler_does(with_keda, overlay):
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_overlays_run_the_image_of_their_kind_as_its_user(name, overlay, dockerfile):
-    pod = pod_of(overlay(name))
-    (user,) = [argument for kind, argument in dockerfile(f"{name}.Dockerfile") if kind == "USER"]
+    pod, image = pod_of(overlay(name)), OVERLAYS[name]
+    (user,) = [argument for kind, argument in dockerfile(f"{image}.Dockerfile") if kind == "USER"]
     assert f"{pod['securityContext']['runAsUser']}:" in f"{user}:"
-    assert pod["containers"][0]["image"].endswith(f":{name}")
+    assert pod["containers"][0]["image"].endswith(f":{image}")
     assert pod["containers"][0]["resources"]["requests"].keys() >= {"cpu", "memory"}
     assert "memory" in pod["containers"][0]["resources"]["limits"]
 
 
-def test_a_limit_on_the_cores_is_whole(overlay):
-    # The server has as many threads as whole cores.
-    resources = pod_of(overlay("cpu"))["containers"][0]["resources"]
+@pytest.mark.parametrize("name", ["cpu", "cpu-nvidia"])
+def test_a_limit_on_the_cores_is_whole(name, overlay):
+    # The embedded server has as many threads as whole cores, and the kubelet gives whole ones.
+    resources = pod_of(overlay(name))["containers"][0]["resources"]
     assert resources["limits"]["cpu"] == resources["requests"]["cpu"]
     assert resources["limits"]["cpu"].isdecimal()
+
+
+def test_the_kubelet_gives_cores_to_a_pod_whose_requests_are_its_limits(overlay):
+    resources = pod_of(overlay("cpu-nvidia"))["containers"][0]["resources"]
+    assert resources["requests"] == resources["limits"]
 
 
 def test_gpus_serve_by_configurations_that_every_network_has(overlay):

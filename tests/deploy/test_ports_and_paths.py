@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from atelier_serving.commands import serve
+from atelier_serving.options import SUMMARIES
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DEFAULTS = {parameter.name: parameter.default for parameter in serve.params}
@@ -32,10 +33,9 @@ def test_the_other_triton_listens_on_the_same_ports(dockerfile):
     assert f"http://127.0.0.1:{DEFAULTS['http_port']}/" in health
 
 
-def test_what_is_closed_to_clients_is_the_same_in_both_servers():
-    from atelier_serving.options import RESTRICTED
-
-    assert f'RESTRICTED = "{",".join(RESTRICTED)}"' in (DEPLOY / "serve_triton.py").read_text()
+def test_both_servers_keep_the_same_metrics():
+    text = (DEPLOY / "serve_triton.py").read_text()
+    assert f"SUMMARIES = {json.dumps(SUMMARIES)}".replace("[", "(").replace("]", ")") in text
 
 
 def test_the_environment_of_the_cpu_image_is_that_of_the_command(dockerfile):
@@ -64,6 +64,34 @@ def test_pods_listen_where_the_images_do():
     assert [rule["ports"] for rule in allowed] == [[{"port": "grpc"}], [{"port": "metrics"}]]
 
 
-def test_compose_publishes_grpc_alone():
+def test_compose_publishes_grpc_alone_and_mounts_what_is_there():
     services = read("compose.yaml")["services"]
     assert services["atelier"]["ports"] == [f"127.0.0.1:{GRPC}:{GRPC}"]
+    for service in services.values():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert not source.startswith(".") or (DEPLOY / source).is_dir(), source
+    (config,) = services["prometheus"]["command"]
+    assert (DEPLOY / "prometheus" / Path(config).name).is_file()
+
+
+def test_prometheus_finds_the_servers_by_the_name_that_they_have_everywhere():
+    (scrape,) = read("prometheus/prometheus.yml")["scrape_configs"]
+    (found,) = scrape["dns_sd_configs"]
+    assert found["port"] == METRICS
+    (name,) = found["names"]
+    assert name in read("compose.yaml")["services"]
+    service = read("kubernetes/base/service.yaml")
+    assert (service["metadata"]["name"], service["spec"]["clusterIP"]) == (name, "None")
+
+
+def test_the_autoscaler_reads_a_rule_that_there_is():
+    rules = {
+        rule["record"]
+        for group in read("prometheus/rules.yml")["groups"]
+        for rule in group["rules"]
+    }
+    (external,) = read("kubernetes/prometheus-adapter.yaml")["rules"]["external"]
+    (name,) = re.findall(r"\bjob:\w+:\w+", external["metricsQuery"])
+    assert name in rules
+    assert name in external["seriesQuery"]

@@ -1,6 +1,8 @@
 """The program of the image with NVIDIA's Triton, run with the embedded one in its place."""
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,7 +80,23 @@ def repository(tmp_path):
 
 
 @pytest.fixture
-def serve(repository, tmp_path):
+def installed(tmp_path, dockerfile):
+    """The folder of the program, with what the image copies into it."""
+    for kind, argument in dockerfile("gpu.Dockerfile"):
+        *sources, target = argument.split()
+        if kind == "COPY" and target.startswith("/opt/atelier"):
+            for source in sources:
+                path = tmp_path / target.lstrip("/")
+                if (ROOT / source).is_dir():
+                    shutil.copytree(ROOT / source, path)
+                elif not path.suffix:
+                    path.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(ROOT / source, path)
+    return tmp_path / "opt" / "atelier"
+
+
+@pytest.fixture
+def serve(repository, installed, tmp_path):
     """Starts the program as the image does; gives it and its addresses of gRPC and HTTP."""
     started = []
 
@@ -103,18 +121,20 @@ def serve(repository, tmp_path):
             env={
                 **variables,
                 "PATH": f"{variables['PATH']}:{installation.binary.parent}",
-                "PYTHONPATH": f"{ROOT / 'deploy'}:{ROOT / 'serving'}",
+                "PYTHONPATH": str(installed),
                 "ATELIER_MODEL_CONFIG": "gpu",
             },
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
         started.append(process)
         return process, f"{LOCALHOST}:{grpc_port}", f"{LOCALHOST}:{http_port}"
 
     yield start
     for process in started:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # Triton and its models too, after a failure
         process.wait()
 
 
@@ -161,10 +181,28 @@ def test_a_request_between_two_models_is_finished_before_triton_ends(serve, repo
     assert process.wait(HANG_SECONDS) == 0
 
 
-def test_it_ends_as_triton_does(tmp_path):
+def test_it_ends_as_triton_does(installed, tmp_path):
     triton = tmp_path / "tritonserver"
     triton.write_text("#!/bin/sh\nexit 3\n")
     triton.chmod(0o755)
-    program = [sys.executable, ROOT / "deploy" / "serve_triton.py"]
-    variables = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "serving")}
+    program = [sys.executable, installed / "serve_triton.py"]
+    variables = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     assert subprocess.run(program, env=variables, timeout=HANG_SECONDS).returncode == 3
+
+
+def test_a_token_closes_inference_as_in_the_other_server(installed, tmp_path):
+    triton = tmp_path / "tritonserver"
+    triton.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    triton.chmod(0o755)
+    (tmp_path / "token").write_text("a-token-of-some-length\n")
+    program = [sys.executable, installed / "serve_triton.py", "--some=option"]
+    variables = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "ATELIER_SERVE_TOKEN_FILE": str(tmp_path / "token"),
+    }
+    done = subprocess.run(program, env=variables, capture_output=True, text=True, check=True)
+    inference = "inference,metadata,model-config,statistics:atelier-token=a-token-of-some-length"
+    lines = done.stdout.splitlines()
+    assert f"--grpc-restricted-protocol={inference}" in lines
+    assert any(line.startswith("--grpc-restricted-protocol=shared-memory:") for line in lines)
+    assert lines[-1] == "--some=option"

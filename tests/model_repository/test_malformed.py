@@ -15,12 +15,16 @@ from PIL import Image, ImageCms, ImageOps
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
+from fuzzing.messages import fuzz_server
+from fuzzing.mutations import corpus as corpus_of
+
 PNG_HEADER = struct.Struct(">IIBBBBB")
 Encode = Callable[..., bytes]
 Case = tuple[str, bytes]
 
 ROUND = 50
 """How many broken images are sent for each good one."""
+MESSAGES = 1500
 REFUSAL = "StatusCode.INVALID_ARGUMENT: the "
 OPTIONS = ({}, {"keep_colors": True}, {"longest_side": 64}, {"format": "png"})
 FOREIGN = ("GIF", "BMP", "TIFF", "AVIF", "PPM", "ICO", "TGA", "PDF", "JPEG2000", "EPS", "PCX")
@@ -194,6 +198,15 @@ def test_malformed_images_change_nothing_for_a_good_one(server, stylize, corpus,
     assert after.keys() == before.keys()
     assert sum(after.values()) < sum(before.values()) + (400 << 10)
     assert stylize(good) == expected
+
+
+def test_strange_requests_change_nothing_for_a_good_one(server, photo, encoded):
+    pid = server.pid
+    images = [encoded(photo, "JPEG"), *filter(None, corpus_of("image"))]
+    counts = fuzz_server(server.grpc_url, ["stylize", "style", "decode"], images, MESSAGES, seed=1)
+    assert server.pid == pid
+    assert counts["OK"] > 0
+    assert counts["INVALID_ARGUMENT"] > MESSAGES / 4
 
 
 def test_refusals_leave_nothing_unfinished(server, stylize, photo, encoded):

@@ -22,6 +22,9 @@ GRPC_REFUSED = {
     "load": lambda client: client.load_model("waiter"),
     "load another config": lambda client: client.load_model("waiter", config="{}"),
     "unload": lambda client: client.unload_model("waiter"),
+    "what lies in the repository": lambda client: client.get_model_repository_index(),
+    "reading log settings": lambda client: client.get_log_settings(),
+    "reading trace settings": lambda client: client.get_trace_settings(),
 }
 
 GRPC_OPEN = {
@@ -44,7 +47,14 @@ HTTP_REFUSED = {
     "v2/models/waiter/trace/setting": {"trace_rate": "1"},
     "v2/repository/models/waiter/load": {},
     "v2/repository/models/waiter/unload": {},
+    "v2/repository/index": {},
+    "v2/systemsharedmemory/status": None,
+    "v2/systemsharedmemory/region/a/status": None,
+    "v2/cudasharedmemory/status": None,
+    "v2/logging?": None,
+    "v2/trace/setting?": None,
 }
+"""What is posted; None is a GET."""
 
 HTTP_OPEN = (
     "v2",
@@ -64,7 +74,8 @@ def client(server):
 
 
 def post(url, body):
-    request = urllib.request.Request(f"http://{url}", data=json.dumps(body).encode())
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"http://{url}", data=data)
     with urllib.request.urlopen(request) as answer:
         return json.loads(answer.read())
 
@@ -85,7 +96,7 @@ def test_http_refuses(server, path, body):
     with pytest.raises(urllib.error.HTTPError) as refusal:
         post(f"{server.http_url}/{path}", body)
     with refusal.value as answer:
-        assert answer.code == 403
+        assert answer.code == 403, answer.read()
 
 
 @pytest.mark.parametrize("path", HTTP_OPEN)

@@ -110,6 +110,8 @@ def test_each_file_that_is_not_as_it_was_is_named(repository):
         b'{"model": "net"}',
         b'{"model": "other", "files": {}}',
         b'{"model": "net", "files": {"../../secret": {}}}',
+        b'{"model": "net", "files": {"../configs/../../secret": {}}}',
+        b'{"model": "net", "files": {"configs/a": {}}}',
         b'{"model": "net", "files": {"/etc/passwd": {}}}',
         b'{"model": "net", "files": {"..": {}}}',
         b'{"model": "net", "files": {"a\\u0000": {}}}',
@@ -160,6 +162,16 @@ def test_what_is_no_key_is_named(keys, tmp_path):
     for read, path in ((PublicKey.read, private), (PrivateKey.read, own)):
         with pytest.raises(ValueError, match=rf"{path.name}: no \w+ key of Ed25519 in PEM"):
             read(path)
+
+
+def test_what_tools_leave_is_not_written_down(repository):
+    version = repository / "code" / "1"
+    before = (version / "manifest.json").read_bytes()
+    for folder in (".mypy_cache", "__pycache__"):
+        (version / folder).mkdir()
+        (version / folder / "file").touch()
+    assert CliRunner().invoke(manifest, [str(version)]).output.endswith(": as it was\n")
+    assert (version / "manifest.json").read_bytes() == before
 
 
 def test_a_manifest_of_an_export_is_not_written_anew(repository):

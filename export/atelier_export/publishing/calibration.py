@@ -14,7 +14,10 @@ from atelier_export.files.atomic_write import atomic_write
 from atelier_export.publishing.manifest import sha256
 from atelier_export.publishing.served_model import ConvRange
 
-_COMPUTE_CAPABILITIES = ("7.0", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "12.0")
+_COMPUTE_CAPABILITIES = (
+    *("7.0", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "10.3", "11.0", "12.0", "12.1"),
+)
+"""Of all GPUs that there are; one that is not named takes the file of the processors."""
 INT8_FILES = (
     """
 # Processors take the network in 8 bits, GPUs (by compute capability) the one in float32. Name

@@ -210,8 +210,12 @@ def test_the_repository_holds_model_configuration_and_manifest(repository, check
     folder = repository / "style"
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
         "config.pbtxt",
+        "gpu.pbtxt",
         "manifest.json",
+        "model.fp16.onnx",
         "model.onnx",
+        "tensorrt.pbtxt",
+        "tensorrt_plan.pbtxt",
     ]
     config = text_format.Parse((folder / "config.pbtxt").read_text(), ModelConfig())
     assert config.parameters["styles"].string_value == "red,green,blue"
@@ -222,7 +226,13 @@ def test_the_repository_holds_model_configuration_and_manifest(repository, check
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
-    assert set(manifest["files"]) == {"model.onnx", "../config.pbtxt"}
+    configs = ("gpu", "tensorrt", "tensorrt_plan")
+    assert set(manifest["files"]) == {
+        *("model.onnx", "model.fp16.onnx", "../config.pbtxt"),
+        *(f"../configs/{name}.pbtxt" for name in configs),
+    }
+    difference = manifest["measured"]["fp16_difference_from_pytorch"]["stylized"]
+    assert 0 <= difference["mean"] <= 0.1
     assert manifest["checkpoint"] == {
         "file": "small.safetensors",
         "sha256": hashlib.sha256(checkpoint_file.read_bytes()).hexdigest(),

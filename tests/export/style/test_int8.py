@@ -83,10 +83,11 @@ def test_the_gate_refuses_what_changes_more(changed):
         quality(**changed).check()
 
 
-def test_both_files_are_published_with_what_was_measured(checkpoint, repository):
+def test_all_files_are_published_with_what_was_measured(checkpoint, repository):
     folder = repository / "style" / "1"
     assert {path.name for path in folder.iterdir()} == {
         "model.onnx",
+        "model.fp16.onnx",
         "model.int8.onnx",
         "manifest.json",
     }

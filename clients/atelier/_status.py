@@ -6,7 +6,7 @@ from typing import Any
 from tritonclient.grpc import service_pb2 as messages
 
 from atelier import _stylize
-from atelier._calls import AllStatistics, Call, parsed
+from atelier._calls import AllStatistics, Call, ModelConfig, parsed
 from atelier._conversation import Conversation
 
 
@@ -21,8 +21,9 @@ class ModelStatus:
         answered: Requests that were answered. An error that a Python model such as `stylize`
             answers counts here, as Triton counts it.
         failed: Requests that Triton counts as failed, those that were given up in the queue too.
-        queue_seconds: How long an answered request waited for its turn, on average.
-        compute_seconds: How long it took then, on average.
+        queue_seconds: How long an answered request waited for its turn, on average. None for a
+            model such as `stylize`, which has a queue of its own, that Triton does not see.
+        compute_seconds: How long it took then, on average; None for such a model.
         batch: How many requests shared a run, on average; 0 before the first.
     """
 
@@ -31,8 +32,8 @@ class ModelStatus:
     ready: bool
     answered: int
     failed: int
-    queue_seconds: float
-    compute_seconds: float
+    queue_seconds: float | None
+    compute_seconds: float | None
     batch: float
 
 
@@ -105,24 +106,31 @@ def status() -> Conversation[ServerStatus]:
     counted = yield AllStatistics("")
     models = []
     for each in sorted(counted, key=lambda each: (each.name, each.version)):
+        config = yield ModelConfig(each.name)
         takes_requests = yield _IsModelReady(each.name, each.version)
-        models.append(_model(each, takes_requests))
+        models.append(_model(each, config, takes_requests))
     served = {model.name for model in models if model.ready}
     styles = (yield from _stylize.styles()) if "style" in served else []
     return ServerStatus(server, ready, styles, models)
 
 
-def _model(counted: Any, ready: bool) -> ModelStatus:
+def _model(counted: Any, config: Any, ready: bool) -> ModelStatus:
     sums = counted.inference_stats
     answered = sums.success.count
     compute = sums.compute_input.ns + sums.compute_infer.ns + sums.compute_output.ns
+    # Triton's times of such a model are those until it took the request over.
+    hidden = config.model_transaction_policy.decoupled
+
+    def mean(nanoseconds: int) -> float | None:
+        return None if hidden else nanoseconds / max(answered, 1) / 1e9
+
     return ModelStatus(
         name=counted.name,
         version=counted.version,
         ready=ready,
         answered=answered,
         failed=sums.fail.count,
-        queue_seconds=sums.queue.ns / max(answered, 1) / 1e9,
-        compute_seconds=compute / max(answered, 1) / 1e9,
+        queue_seconds=mean(sums.queue.ns),
+        compute_seconds=mean(compute),
         batch=counted.inference_count / max(counted.execution_count, 1),
     )

@@ -91,13 +91,13 @@ def serve():
     """Makes a model, whose workers answer with what `work` returns of a request."""
     models = []
 
-    def make(work, max_seconds=1000.0, size=4):
+    def make(work, max_seconds=1000.0, size=4, waited=lambda *_: None):
         ended = []
         queue = RequestQueue(WORKERS, size, 100)
         models.append(
             QueuedModel(
                 UTILS, "model", queue, lambda request, left: Response([work(request)]), WORKERS,
-                max_seconds, ended.append,
+                max_seconds, ended.append, waited,
             )
         )  # fmt: skip
         return models[-1], ended
@@ -115,6 +115,16 @@ def test_requests_are_answered_and_the_abandoned_dropped(serve):
     assert wanted.answer().outputs == ["done"]
     assert gone.answer().error.code == Error.CANCELLED
     assert ended == ["abandoned"]
+
+
+def test_the_wait_of_each_request_is_told(serve):
+    waits = []
+    model, _ = serve(lambda request: "done", waited=lambda *wait: waits.append(wait))
+    for request in (Request(), Request(bulk=True), Request(cancelled=True)):
+        model.take(request, 1)
+        request.answer()
+    assert [bulk for _, bulk in waits] == [False, True, False]
+    assert all(seconds >= 0 for seconds, _ in waits)
 
 
 def test_what_finds_no_place_is_refused_at_once_with_the_words_of_triton(serve):

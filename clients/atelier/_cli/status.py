@@ -21,7 +21,8 @@ def status(as_json: bool, url: str, timeout: float) -> int:
     """Show each server's models, their versions, and what they have done so far.
 
     Waits and times are means per request since the version was loaded. An error that a Python model
-    such as stylize answers counts as answered, as Triton counts it; the metrics tell them apart.
+    such as stylize answers counts as answered, as Triton counts it, and of a model with a queue of
+    its own Triton knows no times; the metrics have both.
 
     Exit codes: 0 every server and every model is ready; 1 one is not.
     """
@@ -51,10 +52,14 @@ def _print(address: str, found: ServerStatus, console: Console) -> None:
             "ready" if model.ready else "not ready",
             f"{model.answered:,}",
             f"{model.failed:,}",
-            f"{model.queue_seconds * 1e3:.1f}",
-            f"{model.compute_seconds * 1e3:.1f}",
+            _milliseconds(model.queue_seconds),
+            _milliseconds(model.compute_seconds),
             f"{model.batch:.1f}",
         )
     console.print(table)
     if found.styles:
         click.echo(f"styles: {', '.join(found.styles)}")
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1e3:.1f}"

@@ -22,7 +22,7 @@ from image_encoder import QUALITIES, Defaults, EncodeError, encode
 from model_metrics import PIXELS, STYLES, ModelMetrics
 from pace import Pace
 from photograph import resized, with_colours_of
-from queued_model import LATE, QueuedModel
+from queued_model import FULL, LATE, QueuedModel
 from request_options import Options, OptionsError, check_sides, read_options, read_version
 from request_queue import RequestQueue
 from shared_memory import SharedMemoryError, check_room
@@ -94,6 +94,7 @@ class TritonPythonModel:
             bounds["workers"],
             bounds["max_request_seconds"],
             self._metrics.ended,
+            self._metrics.waited,
         )
 
     def finalize(self) -> None:
@@ -160,6 +161,8 @@ class TritonPythonModel:
         with self._metrics.step("network"):
             painting = self._painted(request, photograph.pixels, weights, options)
         self._pace.learn(pixels, time.perf_counter() - start)
+        if request.is_cancelled():
+            raise _CancelledError
         with self._metrics.step("encode"):
             picture = _finished(painting, photograph, options)
             file = encode(picture, format_name, options.quality, self._defaults, photograph.profile)
@@ -202,8 +205,10 @@ class _NetworkError(Exception):
     """The network did not answer; the message is its own."""
 
     def __init__(self, error: Any) -> None:
-        super().__init__(error.message())
-        self.code = error.code()
+        # Triton passes it on as a fault.
+        full = FULL in error.message()
+        super().__init__(FULL if full else error.message())
+        self.code = pb_utils.TritonError.UNAVAILABLE if full else error.code()
 
 
 def _finished(

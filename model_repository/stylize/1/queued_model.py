@@ -39,6 +39,7 @@ class QueuedModel:
         workers: int,
         max_seconds: float,
         ended: Callable[[str], None] = lambda _: None,
+        waited: Callable[[float, bool], None] = lambda *_: None,
     ) -> None:
         """Starts the workers.
 
@@ -52,11 +53,13 @@ class QueuedModel:
             max_seconds: How long a request may be in work. This process ends if one takes longer:
                 whatever hangs, a server that starts again is better than one that never answers.
             ended: Told "overloaded" or "abandoned" of a request that is not worked at.
+            waited: Told how many seconds a request waited for a worker, and whether it is bulk.
         """
         self._utils = utils
         self._queue = queue
         self._answer = answer
         self._ended = ended
+        self._waited = waited
         self._max_seconds = max_seconds
         self._began_at: dict[int, float] = {}
         self._changed = threading.Event()
@@ -112,6 +115,7 @@ class QueuedModel:
         if waiting is None:
             return False
         self._changed.set()
+        self._waited(self._queue.seconds_waited(waiting), waiting.bulk)
         seconds = None
         worker = threading.get_ident()
         start = self._began_at[worker] = time.monotonic()

@@ -36,11 +36,15 @@ class Waiting(Generic[T]):
         item: The request.
         size: What it holds in memory, in bytes.
         ends_at: When its time is over, by the queue's clock.
+        since: When it began to wait, by the same clock.
+        bulk: Whether it comes after all that are not.
     """
 
     item: T
     size: int
     ends_at: float
+    since: float
+    bulk: bool
 
 
 class _Level(Generic[T]):
@@ -100,7 +104,8 @@ class RequestQueue(Generic[T]):
             needed = self._needed(len(self._people.waiting) + (waiting if bulk else 0))
             if needed * SAFETY > seconds:
                 raise TooLateError(f"it would take {needed:.3g} s, and {seconds:.3g} are left")
-            level.waiting.append(Waiting(item, size, self._clock() + seconds))
+            now = self._clock()
+            level.waiting.append(Waiting(item, size, now + seconds, now, bulk))
             level.bytes += size
             self._changed.notify()
 
@@ -120,6 +125,10 @@ class RequestQueue(Generic[T]):
     def seconds_left(self, waiting: Waiting[T]) -> float:
         """How long the caller of a request waits still; 0 or less if it is too late."""
         return waiting.ends_at - self._clock()
+
+    def seconds_waited(self, waiting: Waiting[T]) -> float:
+        """How long a request has waited so far."""
+        return self._clock() - waiting.since
 
     def done(self, seconds: float | None = None) -> None:
         """Learns that a worker is free, and how long it took if it served its request."""

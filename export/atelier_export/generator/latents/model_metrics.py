@@ -30,8 +30,8 @@ COUNTERS = {
 REQUEST_SECONDS = "atelier_request_duration_seconds"
 STEP_SECONDS = "atelier_step_duration_seconds"
 HISTOGRAMS = {
-    REQUEST_SECONDS: "Seconds that a served request spent in the model, its queue apart",
-    STEP_SECONDS: "Seconds of a request's steps: decode, network, encode",
+    REQUEST_SECONDS: "Seconds that a served request spent in the model, its queues apart",
+    STEP_SECONDS: "Seconds of a request's steps: queue or bulk_queue, decode, network, encode",
 }
 BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]
 """Upper bounds of the histograms, in seconds."""
@@ -91,6 +91,10 @@ class ModelMetrics:
         """Counts a request that was refused."""
         self.ended("refused")
         self.count(REJECTIONS, reason=reason)
+
+    def waited(self, seconds: float, bulk: bool) -> None:
+        """Notes how long a request waited in the model's own queue."""
+        self._observe(STEP_SECONDS, seconds, step="bulk_queue" if bulk else "queue")
 
     def served(self, seconds: float) -> None:
         """Counts a request that was served in so many seconds."""

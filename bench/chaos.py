@@ -182,11 +182,11 @@ class Soak:
         while (now := time.monotonic() - start) + self.interval < self.seconds:
             await asyncio.sleep(self.interval)
             now += self.interval
-            if not turn:
-                turn = chosen.sample(faults, len(faults))
+            allowed = [each for each in faults if now <= self.seconds / 2 or not each.ends_triton]
+            turn = [each for each in turn if each in allowed] or chosen.sample(
+                allowed, len(allowed)
+            )
             fault = turn.pop()
-            if fault.ends_triton and now > self.seconds / 2:
-                continue
             try:
                 await asyncio.to_thread(fault.happen, self.served)
             except Exception as error:

@@ -10,11 +10,15 @@ SERVED := $(VENV)/.served
 DEVELOPED := $(VENV)/.developed
 
 export ORT_DISABLE_TELEMETRY := 1
+# Tests start the same modules in hundreds of processes, which need not compile them each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Four workers on any number of cores, so that tests run the same way everywhere: half of the time
 # they wait for servers. A worker gets whole files, so that a file's fixtures (servers, trained
 # networks) are made once.
-PYTEST := $(BIN)/python -m pytest -W error --numprocesses 4 --dist loadfile --no-loadscope-reorder
+WORKERS := 4
+PYTEST = $(BIN)/python -m pytest -W error --numprocesses $(WORKERS) \
+	--dist loadfile --no-loadscope-reorder
 # The files whose tests start Triton, train, export or optimise a network, or take long; all others
 # are fast. They come first and in this order, the longest at the beginning and those that compute
 # beside those that wait, so that no core is idle and no file runs alone at the end.
@@ -44,6 +48,7 @@ SLOW := $(addprefix tests/, \
 	backend/test_served_models.py \
 	export/training/test_loop.py \
 	clients/test_codec.py \
+	tuning/test_tune_command.py \
 	model_repository/test_drain.py \
 	export/generator/test_training.py \
 	backend/test_refused_models.py \
@@ -92,6 +97,9 @@ test: $(DEVELOPED)  ## Runs all tests, warnings as errors
 
 test-fast: $(DEVELOPED)  ## Runs the tests that need no server and train nothing, in less than a minute
 	$(PYTEST) $(addprefix --ignore=,$(SLOW))
+
+# These wait for nothing, and each worker imports PyTorch.
+test-fast: WORKERS := 2
 
 lint: $(DEVELOPED)  ## Checks style, format and types
 	$(BIN)/ruff check .

@@ -11,51 +11,78 @@ DEVELOPED := $(VENV)/.developed
 TOOLS := $(VENV)/tools
 
 export ORT_DISABLE_TELEMETRY := 1
+# Tests start the same modules in hundreds of processes, which need not compile them each time.
+unexport PYTHONDONTWRITEBYTECODE
 
-# Two workers on any number of cores, so that tests run the same way everywhere. A worker gets whole
-# files, so that a file's fixtures (servers, trained networks) are made once.
-PYTEST := $(BIN)/python -m pytest -W error --numprocesses 3 --dist loadfile --no-loadscope-reorder
-# The files whose tests start Triton, or train or export a network; all others are fast.
+# Four workers on any number of cores, so that tests run the same way everywhere: half of the time
+# they wait for servers. A worker gets whole files, so that a file's fixtures (servers, trained
+# networks) are made once.
+WORKERS := 4
+PYTEST = $(BIN)/python -m pytest -W error --numprocesses $(WORKERS) \
+	--dist loadfile --no-loadscope-reorder
+# The files whose tests start Triton, train, export or optimise a network, or take long; all others
+# are fast. They come first and in this order, the longest at the beginning and those that compute
+# beside those that wait, so that no core is idle and no file runs alone at the end.
 SLOW := $(addprefix tests/, \
-	test_other_languages.py \
 	test_whole_service.py \
-	clients/test_codec.py \
-	clients/test_real_autoencoder.py \
-	clients/test_real_server.py \
-	deploy/test_prometheus.py \
-	deploy/test_serve_triton.py \
+	serving/reload/test_failed_reload.py \
 	export/classifier/test_family.py \
+	clients/test_real_server.py \
+	export/style/test_training.py \
+	serving/reload/test_reload_signals.py \
+	serving/test_clients_that_break_off.py \
+	model_repository/test_stylize_options.py \
+	serving/test_restart.py \
+	export/gatys/test_painting.py \
+	serving/test_server.py \
+	serving/test_nothing_is_left.py \
+	clients/loadtest/test_capacity.py \
+	serving/test_serve_command.py \
+	export/style/test_evaluation.py \
+	clients/test_real_autoencoder.py \
+	serving/reload/test_reload.py \
+	clients/loadtest/test_loadtest_command.py \
+	clients/test_several_real_servers.py \
+	export/publishing/test_repository.py \
+	model_repository/test_shared_memory.py \
+	clients/loadtest/test_mlperf.py \
+	backend/test_served_models.py \
+	export/training/test_loop.py \
+	clients/test_codec.py \
+	tuning/test_tune_command.py \
+	model_repository/test_drain.py \
+	export/generator/test_training.py \
+	backend/test_refused_models.py \
+	clients/test_real_restart.py \
+	clients/loadtest/test_compare.py \
+	model_repository/test_abandoned.py \
+	serving/test_plain_paths.py \
+	model_repository/test_queue.py \
+	model_repository/test_classify.py \
+	deploy/test_prometheus.py \
+	serving/test_chaos.py \
+	deploy/test_serve_triton.py \
+	serving/test_strangers.py \
+	serving/test_tracing.py \
+	model_repository/test_metrics.py \
+	clients/test_real_classifier.py \
+	serving/test_http_is_closed.py \
+	serving/test_drain.py \
+	test_other_languages.py \
+	clients/loadtest/test_processes.py \
+	clients/loadtest/test_workload.py \
+	serving/test_closed_to_clients.py \
+	serving/test_backend_options.py \
+	clients/test_completion.py \
+	clients/loadtest/test_report_in_browser.py \
+	model_repository/test_stylize.py \
+	model_repository/test_malformed.py \
+	model_repository/test_generate.py \
 	export/generator/test_family.py \
 	export/style/test_compare_style_networks.py \
 	export/style/test_export.py \
-	export/style/test_training.py \
-	export/vae/test_family.py \
-	model_repository/test_classify.py \
-	model_repository/test_drain.py \
-	model_repository/test_generate.py \
-	model_repository/test_malformed.py \
-	model_repository/test_metrics.py \
-	model_repository/test_queue.py \
-	model_repository/test_shared_memory.py \
-	model_repository/test_stylize.py \
-	model_repository/test_stylize_options.py \
-	backend/test_refused_models.py \
-	backend/test_served_models.py \
-	serving/reload/test_failed_reload.py \
-	serving/reload/test_reload.py \
-	serving/reload/test_reload_signals.py \
-	serving/test_backend_options.py \
-	serving/test_chaos.py \
-	serving/test_closed_to_clients.py \
-	serving/test_http_is_closed.py \
-	serving/test_nothing_is_left.py \
-	serving/test_plain_paths.py \
-	serving/test_serve_command.py \
-	serving/test_strangers.py \
-	serving/test_tracing.py \
-	serving/test_server.py)
-
-# They come first, so that none of them runs alone at the end.
+	export/style/test_int8.py \
+	export/vae/test_family.py)
 export SLOW_TESTS := $(SLOW)
 
 
@@ -77,6 +104,9 @@ test: $(DEVELOPED)  ## Runs all tests, warnings as errors
 
 test-fast: $(DEVELOPED)  ## Runs the tests that need no server and train nothing, in less than a minute
 	$(PYTEST) $(addprefix --ignore=,$(SLOW))
+
+# These wait for nothing, and each worker imports PyTorch.
+test-fast: WORKERS := 2
 
 lint: $(DEVELOPED)  ## Checks style, format and types
 	$(BIN)/ruff check .

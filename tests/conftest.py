@@ -22,6 +22,30 @@ MOVEMENTS = (
 )
 ERAS = ("classical", "modern", "abstract")
 
+TOGETHER = (
+    # The one server of the image path.
+    (
+        "tests/model_repository/test_stylize_options.py",
+        "tests/model_repository/test_stylize.py",
+        "tests/model_repository/test_malformed.py",
+    ),
+    # PyTorch's exporter, whose first export in a process takes seconds more than any later one. In
+    # two parts, so that the others do not end long before.
+    (
+        "tests/test_whole_service.py",
+        "tests/export/style/test_export.py",
+        "tests/export/style/test_int8.py",
+    ),
+    (
+        "tests/export/classifier/test_family.py",
+        "tests/export/generator/test_family.py",
+        "tests/export/style/test_compare_style_networks.py",
+        "tests/export/vae/test_family.py",
+        "tests/model_repository/test_generate.py",
+    ),
+)
+"""Files whose tests run in one process."""
+
 # softmax(4 · mean colour · matrix), each colour from 0 to 1. Red is baroque, green impressionism,
 # blue ukiyo_e; the eras are red, green and blue in their order.
 NETWORK = """
@@ -78,6 +102,20 @@ def add_classifier() -> Callable[[Path], None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Has the slow files come first, so that none of them runs alone at the end."""
+    """Has the slow files come first, in their order, so that none of them runs alone at the end."""
     slow = os.environ.get("SLOW_TESTS", "").split()
-    items.sort(key=lambda item: item.location[0] not in slow)
+    places = {file: place for place, file in enumerate(slow)}
+    items.sort(key=lambda item: places.get(item.location[0], len(slow)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Gives a process whole files, and those that share something expensive one after the other."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return next((files[0] for files in TOGETHER if file in files), file)
+
+    return Scheduling(config, log)

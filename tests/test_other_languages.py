@@ -13,8 +13,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from PIL import Image
 from tritonclient.grpc import service_pb2
 
-from atelier_serving import TritonServer
 from fakes.style_network import write_style, write_stylize
+from fakes.triton import serving
 
 ROOT = Path(__file__).parents[1]
 PROTO = ROOT / "clients" / "proto" / "kserve_v2.proto"
@@ -80,7 +80,7 @@ def server(tmp_path_factory):
     repository = tmp_path_factory.mktemp("repository")
     write_style(repository, STYLES)
     write_stylize(repository, STYLES)
-    with TritonServer(repository) as running:
+    with serving(repository) as running:
         yield running
 
 

@@ -14,8 +14,8 @@ from onnx import TensorProto as Onnx
 from onnx import numpy_helper
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-from atelier_serving import TritonServer
 from fakes.prometheus import Metrics
+from fakes.triton import serving
 from fakes.waiting import until
 
 ONE_INSTANCE = "instance_group [{ kind: KIND_CPU count: 1 }]\n"
@@ -228,7 +228,7 @@ def repository(tmp_path_factory, save_onnx):
 
 @pytest.fixture(scope="module")
 def server(repository):
-    with TritonServer(repository) as running:
+    with serving(repository, options=()) as running:
         yield running
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from atelier import Client, InvalidRequest, ServerFailed, _codec
 from atelier._cli.root import run
 from atelier._compression import unpack
-from atelier_serving import TritonServer
+from fakes.triton import serving
 
 # The mean is the average colour of each of 4×4 tiles, from -1 to 1: channels, rows, columns.
 ENCODER = """
@@ -68,24 +68,41 @@ COMMON = """
 platform: "onnxruntime_onnx"
 max_batch_size: 4
 version_policy { all { } }
+instance_group { kind: KIND_CPU count: 1 }
 """
 
 
-def serve(folder: Path, versions: dict[str, list[int]]) -> TritonServer:
-    """A server of the stand-ins above, with these versions of each."""
+def published(folder: Path, versions: dict[str, list[int]]) -> Path:
+    """A repository of the stand-ins above, with these versions of each."""
     for name in versions:
         for version in versions[name]:
             (folder / name / str(version)).mkdir(parents=True)
             graph = onnx.parser.parse_model(GRAPHS[name])
             onnx.save(graph, folder / name / str(version) / "model.onnx")
         (folder / name / "config.pbtxt").write_text(COMMON + CONFIGS[name])
-    return TritonServer(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     versions = {"vae_encoder": [3], "vae_decoder": [3]}
-    with serve(tmp_path_factory.mktemp("model_repository"), versions) as server:
+    with serving(published(tmp_path_factory.mktemp("model_repository"), versions)) as server:
+        yield server.grpc_url
+
+
+@pytest.fixture(scope="module")
+def url_of_others(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of other versions."""
+    versions = {"vae_encoder": [5], "vae_decoder": [4, 5]}
+    with serving(published(tmp_path_factory.mktemp("others"), versions)) as server:
+        yield server.grpc_url
+
+
+@pytest.fixture(scope="module")
+def url_without_decoder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of the encoder alone."""
+    repository = published(tmp_path_factory.mktemp("without"), {"vae_encoder": [3]})
+    with serving(repository) as server:
         yield server.grpc_url
 
 
@@ -134,23 +151,17 @@ def test_wrong_arguments_are_refused(url, ask, tiles):
         ask(url, "decompress", "a.atl")
 
 
-def test_a_file_of_another_version_is_refused(url, ask, tiles, tmp_path):
+def test_a_file_of_another_version_is_refused(url, url_of_others, ask, tiles):
     data = ask(url, "compress", tiles)
     reason = "was made by version 3 of the network; the server has version 4 and 5: serve version 3"
-    with (
-        serve(tmp_path, {"vae_encoder": [5], "vae_decoder": [4, 5]}) as server,
-        pytest.raises(InvalidRequest, match=reason),
-    ):
-        ask(server.grpc_url, "decompress", data)
+    with pytest.raises(InvalidRequest, match=reason):
+        ask(url_of_others, "decompress", data)
 
 
-def test_a_server_without_a_decoder_says_so(url, ask, tiles, tmp_path):
+def test_a_server_without_a_decoder_says_so(url, url_without_decoder, ask, tiles):
     data = ask(url, "compress", tiles)
-    with (
-        serve(tmp_path, {"vae_encoder": [3]}) as server,
-        pytest.raises(InvalidRequest, match="unknown model: 'vae_decoder'") as caught,
-    ):
-        ask(server.grpc_url, "decompress", data)
+    with pytest.raises(InvalidRequest, match="unknown model: 'vae_decoder'") as caught:
+        ask(url_without_decoder, "decompress", data)
     assert caught.value.code is grpc.StatusCode.NOT_FOUND
 
 

@@ -17,6 +17,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from atelier import AsyncClient, Client, InvalidRequest, Posterior
 from atelier._cli.root import run
 from atelier_serving import TritonServer
+from fakes.triton import serving
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = ROOT / "model_repository"
@@ -35,7 +36,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def triton(repository: Path) -> Iterator[TritonServer]:
-    with TritonServer(repository) as server:
+    with serving(repository) as server:
         yield server
 
 
@@ -144,7 +145,7 @@ async def test_a_bad_request_harms_none_beside_it(url, posterior):
 
 def test_a_latent_of_a_version_that_was_replaced(repository, tmp_path):
     models = shutil.copytree(repository, tmp_path / "models")
-    with TritonServer(models) as server, Client(server.grpc_url) as art:
+    with serving(models) as server, Client(server.grpc_url) as art:
         old = art.encode(data.chelsea())
         for model in MODELS:
             new = str(int(old.version) + 1)

@@ -9,17 +9,15 @@ import numpy as np
 import pytest
 
 from atelier import Client
-from atelier_serving import TritonServer
 from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
-
-COMPLETE = "--disable-auto-complete-config"
+from fakes.triton import serving
 
 
 @pytest.fixture
 def server(tmp_path):
     write_style(tmp_path, IN_TWO_STYLES)
     write_stylize(tmp_path, IN_TWO_STYLES)
-    with TritonServer(tmp_path, options=[COMPLETE]) as running:
+    with serving(tmp_path) as running:
         yield running
 
 

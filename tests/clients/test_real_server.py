@@ -24,10 +24,9 @@ from atelier import AsyncClient, Client, DeadlineExceeded, InvalidRequest, Unrea
 from atelier._cli.root import run
 from atelier_serving import ReloadError, TritonServer
 from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
+from fakes.triton import serving
 from fakes.waiting import until
 
-COMPLETE = "--disable-auto-complete-config"
-"""Spares Triton a second start of each Python model's process: no configuration lacks anything."""
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 HOLD = """
 
@@ -57,7 +56,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def triton(repository: Path) -> Iterator[TritonServer]:
-    with TritonServer(repository, http_port=0) as server:
+    with serving(repository, http_port=0) as server:
         yield server
 
 
@@ -181,17 +180,16 @@ def test_the_port_for_http(triton, pixels):
 
 
 def test_a_server_that_went_away(repository, pixels, clock):
-    with TritonServer(repository, options=[COMPLETE]) as server:
+    with serving(repository) as server:
         art = Client(server.grpc_url)
         art.stylize(pixels, "negative")
-        server.kill()
     with pytest.raises(Unreachable):
         art.stylize(pixels, "negative")
     art.close()
 
 
 def test_a_model_that_is_unloaded_is_not_ready_until_it_is_back(repository, pixels, long_pauses):
-    with TritonServer(repository, options=[COMPLETE]) as server, Client(server.grpc_url) as art:
+    with serving(repository) as server, Client(server.grpc_url) as art:
         art.wait_ready()
         server._control().unload("stylize")
         with pytest.raises(Unreachable, match="is up, but its model 'stylize' is not ready yet"):
@@ -200,7 +198,6 @@ def test_a_model_that_is_unloaded_is_not_ready_until_it_is_back(repository, pixe
             art.stylize(pixels, "negative", timeout=600)
         server._control().load("stylize")
         art.wait_ready()
-        server.kill()
 
 
 IN_THREE_STYLES = {**IN_TWO_STYLES, "dark": (0.5, 0)}
@@ -221,7 +218,7 @@ def test_no_request_fails_while_a_version_of_style_is_taken_or_refused(
             counts[client] += 1
 
     with (
-        TritonServer(models, options=[COMPLETE]) as server,
+        serving(models) as server,
         Client(server.grpc_url, retries=0) as art,
         ThreadPoolExecutor() as threads,
     ):
@@ -247,10 +244,12 @@ def test_no_request_fails_while_a_version_of_style_is_taken_or_refused(
 
 def test_a_model_that_is_not_there_is_never_ready(repository, tmp_path, long_pauses):
     shutil.copytree(REPOSITORY / "encode", tmp_path / "encode")
-    with TritonServer(tmp_path, options=[COMPLETE]) as server, Client(server.grpc_url) as art:
-        with pytest.raises(Unreachable, match="model 'stylize' is not ready yet"):
-            art.wait_ready(600)
-        server.kill()
+    with (
+        serving(tmp_path) as server,
+        Client(server.grpc_url) as art,
+        pytest.raises(Unreachable, match="model 'stylize' is not ready yet"),
+    ):
+        art.wait_ready(600)
 
 
 @pytest.mark.parametrize("client", [Client, AsyncClient])

@@ -13,6 +13,7 @@ import pytest
 
 from atelier import Client
 from atelier_serving import TritonServer
+from fakes.triton import COMPLETE
 from fakes.waiting import HANG_SECONDS, until
 
 CONFIG = """
@@ -44,7 +45,6 @@ class TritonPythonModel:
             responses.append(pb_utils.InferenceResponse([output]))
         return responses
 """
-COMPLETE = "--disable-auto-complete-config"
 CALLERS = 6
 TIMEOUT = HANG_SECONDS
 

@@ -3,7 +3,6 @@
 import importlib
 import io
 import re
-import shutil
 import struct
 import sys
 import urllib.request
@@ -20,6 +19,7 @@ from tritonclient import grpc
 
 from atelier_serving import TritonServer
 from fakes.style_network import write_style, write_stylize
+from fakes.triton import COMPLETE
 from fakes.waiting import HANG_SECONDS
 
 MODELS = Path(__file__).parents[2] / "model_repository"
@@ -86,8 +86,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(repository: Path) -> Iterator[TritonServer]:
-    """Serves `repository`."""
-    with TritonServer(repository) as running:
+    """Serves `repository`, and ends in order, whatever it was asked before."""
+    with TritonServer(repository, options=[COMPLETE]) as running:
         yield running
 
 
@@ -190,15 +190,16 @@ class TritonPythonModel:
 
 
 @pytest.fixture
-def gated(repository: Path, tmp_path: Path) -> Path:
-    """The image path around a network that paints once the file `open` lies beside its code."""
-    path = shutil.copytree(repository, tmp_path / "gated", symlinks=True)
-    config = path / "style" / "config.pbtxt"
+def gated(tmp_path: Path) -> Path:
+    """`stylize` around a network that paints once the file `open` lies beside its code."""
+    write_style(tmp_path, STYLES)
+    write_stylize(tmp_path, STYLES)
+    config = tmp_path / "style" / "config.pbtxt"
     text = config.read_text()
     assert 'platform: "onnxruntime_onnx"' in text
     config.write_text(text.replace('platform: "onnxruntime_onnx"', 'backend: "python"'))
-    (path / "style" / "1" / "model.py").write_text(GATED_NEGATIVE)
-    return path
+    (tmp_path / "style" / "1" / "model.py").write_text(GATED_NEGATIVE)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from tritonclient import grpc
 
-from atelier_serving import TritonServer
+from fakes.triton import serving
 from fakes.waiting import HANG_SECONDS, until
 
 REQUESTS = 12
@@ -15,7 +15,10 @@ IN_WORK = 3
 
 def test_only_what_somebody_waits_for_is_painted(gated, waiting, encoded, photo):
     answers = []
-    with TritonServer(gated) as server, grpc.InferenceServerClient(server.grpc_url) as client:
+    with (
+        serving(gated) as server,
+        grpc.InferenceServerClient(server.grpc_url) as client,
+    ):
         inputs = [grpc.InferInput(name, [1, 1], "BYTES") for name in ("image", "style")]
         for tensor, value in zip(inputs, (encoded(photo, "PNG"), b"great_wave"), strict=True):
             tensor.set_data_from_numpy(np.array([[value]], object))

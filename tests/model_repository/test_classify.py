@@ -22,6 +22,7 @@ from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from atelier_serving import TritonServer
+from fakes.triton import serving
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "export" / "atelier_export" / "classifier"
@@ -39,7 +40,7 @@ def server(
     path = tmp_path_factory.mktemp("repository")
     (path / "decode").symlink_to(ROOT / "model_repository" / "decode")
     add_classifier(path)
-    with TritonServer(path) as running:
+    with serving(path) as running:
         yield running
 
 

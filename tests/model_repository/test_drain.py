@@ -8,6 +8,7 @@ from PIL import Image
 from tritonclient import grpc
 
 from atelier_serving import TritonServer
+from fakes.triton import COMPLETE
 from fakes.waiting import until
 
 REQUESTS = 8
@@ -19,7 +20,7 @@ def test_a_stopped_server_finishes_what_it_accepted(gated, waiting, connect, enc
     pictures = [np.random.default_rng(0).integers(0, 256, shape, np.uint8) for shape in shapes]
     files = [encoded(Image.fromarray(picture), "PNG") for picture in pictures]
     with (
-        TritonServer(gated) as server,
+        TritonServer(gated, options=[COMPLETE]) as server,
         connect(server.grpc_url) as stylize,
         ThreadPoolExecutor(REQUESTS) as senders,
     ):

@@ -6,6 +6,7 @@ the same is wanted again and again.
 
 import io
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from tritonclient.utils import InferenceServerException
 
 from atelier_serving import StartError, TritonServer
 from fakes.tiny_generator import LENGTH, MOVEMENTS, SIDE, publish_generator
+from fakes.triton import COMPLETE, serving
 from fakes.waiting import HANG_SECONDS, until
 
 ENCODE = Path(__file__).parents[2] / "model_repository" / "encode"
@@ -29,8 +31,8 @@ Ask = Callable[..., grpc.InferResult]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
-    """Serves what an export publishes, beside `encode` as it stands in the repository.
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an export publishes, beside `encode` as it stands in the repository.
 
     `generate_batched` has a network that paints six images at once and never fewer: requests share
     a batch there, provided that nothing keeps them apart.
@@ -61,7 +63,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
         copy.mkdir()
         (copy / "config.pbtxt").write_text(config)
         (copy / "1").symlink_to(path / name / "1")
-    with TritonServer(path) as running:
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(repository: Path) -> Iterator[TritonServer]:
+    with serving(repository) as running:
         yield running
 
 
@@ -270,16 +277,13 @@ def test_what_cannot_be_done_is_refused_and_harms_no_other(ask, generate, option
     assert refusal(ask, model="latents", **options) == message.partition(", ")[2]
 
 
-def test_an_unusable_configuration_fails_the_load_and_says_why(tmp_path):
-    publish_generator(tmp_path / "repository")
-    (tmp_path / "alone").mkdir()
-    alone = (tmp_path / "repository" / "latents").rename(tmp_path / "alone" / "latents")
-    config = alone / "config.pbtxt"
+def test_an_unusable_configuration_fails_the_load_and_says_why(repository, tmp_path):
+    config = shutil.copytree(repository / "latents", tmp_path / "latents") / "config.pbtxt"
     assert config.read_text().count('"1.0"') == 1
     config.write_text(config.read_text().replace('"1.0"', '"5"'))
     log: list[str] = []
-    with pytest.raises(StartError), TritonServer(tmp_path / "alone", log=log.append):
-        pass
+    with pytest.raises(StartError):
+        TritonServer(tmp_path, options=[COMPLETE], log=log.append).start()
     words = "parameter 'truncation' in config.pbtxt must be a number above 0 up to 4, not '5'"
     assert words in "\n".join(log)
 

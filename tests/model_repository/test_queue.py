@@ -1,6 +1,5 @@
 """The queue of `stylize` in a real server: who waits, who is refused, and who comes first."""
 
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,8 @@ from tritonclient import grpc
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from atelier_serving import TritonServer
+from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
+from fakes.triton import serving
 from fakes.waiting import HANG_SECONDS, until
 
 ROOT = Path(__file__).parents[2]
@@ -59,8 +60,10 @@ class Gated:
 
 
 @pytest.fixture(scope="module")
-def served(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
-    path = shutil.copytree(repository, tmp_path_factory.mktemp("gated") / "it", symlinks=True)
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
+    path = tmp_path_factory.mktemp("gated")
+    write_style(path, IN_TWO_STYLES)
+    write_stylize(path, IN_TWO_STYLES)
     stylize = path / "stylize" / "config.pbtxt"
     text = stylize.read_text()
     assert text.count('"128"') == 1
@@ -73,7 +76,7 @@ def served(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     config.instance_group.add(count=1, kind="KIND_CPU")
     (path / "style" / "config.pbtxt").write_text(text_format.MessageToString(config))
     (path / "style" / "1" / "model.py").write_text(GATED)
-    with TritonServer(path) as server:
+    with serving(path) as server:
         yield Gated(server, path / "style" / "1")
 
 
@@ -91,7 +94,7 @@ def send(gated, encoded):
     """Sends an image."""
     image = encoded(Image.new("RGB", (16, 16)), "PNG")
     inputs = []
-    for name, content in [("image", image), ("style", b"udnie")]:
+    for name, content in [("image", image), ("style", b"negative")]:
         inputs.append(grpc.InferInput(name, [1, 1], "BYTES"))
         inputs[-1].set_data_from_numpy(np.array([[content]], np.object_))
     with (

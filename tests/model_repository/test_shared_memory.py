@@ -11,7 +11,11 @@ from PIL import Image
 from shared_memory import SharedMemoryError, check_room
 from tritonclient.utils import InferenceServerException
 
+from fakes.style_network import write_style, write_stylize
+from fakes.triton import COMPLETE
+
 MIB = 2**20
+STYLES = {"great_wave": (1, 0)}
 
 
 @pytest.fixture
@@ -46,21 +50,24 @@ def test_without_the_directory_triton_decides(monkeypatch, tmp_path):
     check_room(2**40)
 
 
-SMALL = 'mount -t tmpfs -o size=64m tmpfs /dev/shm && exec "$@"'
+SMALL = 'mount -t tmpfs -o size=40m tmpfs /dev/shm && exec "$@"'
 IN_ITS_OWN = ["unshare", "--map-root-user", "--mount", "sh", "-c", SMALL, "sh"]
 
 
 @pytest.fixture
-def small(repository, tmp_path):
-    """The address and the log of a server with a container's 64 MiB of shared memory."""
+def small(tmp_path):
+    """The address and the log of a server with 40 MiB of shared memory."""
     if subprocess.run([*IN_ITS_OWN, "true"], capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a /dev/shm of his own")
+    write_style(tmp_path / "models", STYLES)
+    write_stylize(tmp_path / "models", STYLES)
     command = [sys.executable, "-m", "atelier", "serve", "--grpc-port=0", "--metrics-port=0"]
+    command += [f"--model-repository={tmp_path / 'models'}", "--", COMPLETE]
     log = tmp_path / "log"
     with (
         log.open("w") as file,
         subprocess.Popen(
-            [*IN_ITS_OWN, *command, f"--model-repository={repository}"],
+            [*IN_ITS_OWN, *command],
             stdout=subprocess.PIPE,
             stderr=file,
             text=True,
@@ -77,8 +84,8 @@ def small(repository, tmp_path):
 
 def test_a_server_with_little_says_so_and_refuses_what_does_not_fit(small, connect, encoded, photo):
     url, log = small
-    assert "MiB left of 64 MiB" in log.read_text()
-    assert "(docker run --shm-size=2304m)" in log.read_text()
+    assert "MiB left of 40 MiB" in log.read_text()
+    assert "(docker run --shm-size=1024m)" in log.read_text()
     large = encoded(Image.new("RGB", (4000, 3000), "teal"), "JPEG")
     with connect(url) as stylize:
         for options in ({"keep_colors": True}, {}):

@@ -18,6 +18,7 @@ import pytest
 from tritonclient import grpc
 
 from atelier_serving import TritonServer
+from fakes.triton import COMPLETE, serving
 from fakes.waiting import HANG_SECONDS, until
 
 CONFIG = """
@@ -58,9 +59,6 @@ Leaves a file in `started` beside itself for each request that it starts to work
 
 INSTANCES = 2
 GATES = itertools.count(1)
-COMPLETE = "--disable-auto-complete-config"
-"""Spares Triton the process that would complete the configuration of each Python model: nothing is
-missing in those of the tests."""
 
 WriteModel = Callable[..., Path]
 
@@ -90,7 +88,7 @@ def waiters(tmp_path_factory: pytest.TempPathFactory, write_model: WriteModel) -
 @pytest.fixture(scope="session")
 def server(waiters: Path) -> Iterator[TritonServer]:
     """A server of `waiter` that no test may stop."""
-    with TritonServer(waiters, http_port=0) as running:
+    with serving(waiters, http_port=0) as running:
         yield running
 
 

@@ -57,13 +57,16 @@ class Sample:
         counts = np.array([part.counts() for part in parts], np.float64)
         failed = np.array([[part.failed] for part in parts], np.float64)
         # A column for each latency that occurs, in ascending order, and one for failures.
-        self._counts = np.hstack([counts[:, self.whole.counts() > 0], failed])
+        columns = np.hstack([counts[:, self.whole.counts() > 0], failed])
         self._values = np.array([end - 1e-6 for _, end, _ in self.whole.buckets()] + [np.inf])
         self._done = np.array([sum(each.done for each in block) for block in blocks])
         self._seconds = np.array([len(block) * width for block in blocks])
         count = len(blocks)
         random = np.random.default_rng(0)
         self._draws: Numbers = random.multinomial(count, np.full(count, 1 / count), _DRAWS) * 1.0
+        # How many requests of each draw were no later than that.
+        self._sums: Numbers = np.cumsum(self._draws @ columns, axis=1)
+        self._failed: Numbers = self._draws @ failed[:, 0]
         # Blocks so few vary by less than the time that they stand for.
         self._widened = 1 + 3 / count
 
@@ -72,8 +75,8 @@ class Sample:
         by_rank = self.whole.percentile(quantile)
         if by_rank is None:
             return None
-        sums = np.cumsum(self._draws @ self._counts, axis=1)
-        at = (sums >= np.ceil(quantile * sums[:, -1:] - 1e-6)).argmax(axis=1)
+        least = np.ceil(quantile * self._sums[:, -1:] - 1e-6)
+        at = (self._sums >= least).argmax(axis=1)
         low, middle, high = _spread(self._values[at])
         # Latencies vary by a factor rather than by a difference.
         if np.isfinite(middle):
@@ -85,8 +88,7 @@ class Sample:
 
     def failed_share(self) -> Percentile:
         """The share of the requests that failed."""
-        sums = self._draws @ self._counts
-        by_block = self._bounds(sums[:, -1] / np.maximum(sums.sum(axis=1), 1))
+        by_block = self._bounds(self._failed / np.maximum(self._sums[:, -1], 1))
         low, high = share_bounds(self.whole.failed, self.whole.total)
         value = self.whole.failed / max(self.whole.total, 1)
         return Percentile(max(0.0, min(low, by_block[0])), value, max(high, by_block[1]))

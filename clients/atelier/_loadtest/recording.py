@@ -1,6 +1,6 @@
 """What a run recorded, by the seconds in which its requests were due."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from atelier._loadtest.latencies import Latencies, merged
@@ -38,7 +38,7 @@ class Recording:
         self.warmup = warmup
         self.width = max(1.0, -(-seconds // MAX_INTERVALS))
         self.intervals: list[Interval] = []
-        self.by_model: dict[str, Latencies] = {}
+        self.by_model: defaultdict[str, Latencies] = defaultdict(Latencies)
         self.lateness = Latencies()
         """How late the client sent."""
         self.service = Latencies()
@@ -54,7 +54,7 @@ class Recording:
         done = outcome.done - self.warmup
         interval = self._at(planned)
         latency = outcome.done - outcome.planned
-        by_model = self.by_model.setdefault(model, Latencies())
+        by_model = self.by_model[model]
         self.lateness.record(outcome.sent - outcome.planned)
         self.last_done = max(self.last_done, done)
         self._at(done).ended += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from atelier._cli.root import run
+from atelier._loadtest import capacity as capacity_module
 from fakes.mock_server import serving
 
 REPOSITORY = Path(__file__).parents[3] / "model_repository"
@@ -125,7 +126,8 @@ def test_a_trace_is_sent_as_it_stands(served, loadtest, tmp_path):
     assert report["run"]["seconds"] == 0.25
 
 
-def test_a_search_for_the_capacity_is_written_and_printed(loadtest, capsys):
+def test_a_search_for_the_capacity_is_written_and_printed(loadtest, capsys, monkeypatch):
+    monkeypatch.setattr(capacity_module, "_LOOP_SECONDS", 1.5)
     # Nobody waits an hour: what is searched for is the rate at which the queue grows.
     code, report = loadtest(
         "vae_decoder", "--find-capacity", "--slo", "p50<3600s,errors<50%", "--seconds", "1",

@@ -23,7 +23,7 @@ from atelier_export.data.paintings import MOVEMENTS
 from atelier_export.generator import family, int8
 from atelier_export.generator.checkpoint import load_generator_checkpoint
 from atelier_export.generator.serving import ServedGenerator
-from atelier_export.onnx_graph.export import check_readable, export_graph
+from atelier_export.onnx_graph.export import check_readable
 from atelier_export.onnx_graph.runtime import cpu_session
 from atelier_export.publishing.manifest import fingerprints
 from atelier_export.publishing.publish import publish
@@ -155,8 +155,6 @@ def test_the_published_graph_paints_what_the_network_does(training, repository, 
 def test_the_export_gives_the_same_bytes_again(training, repository):
     checkpoint = training / "generator.safetensors"
     models = family.served_models(checkpoint)
-    published = (repository / "generator" / "1" / "model.onnx").read_bytes()
-    assert export_graph(models[0].graph) == published
     before = {file: file.read_bytes() for file in repository.rglob("*") if file.is_file()}
     publication = publish(models, checkpoint, repository)
     assert not publication.is_new

@@ -10,6 +10,7 @@ from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from atelier_export.onnx_graph.export import check_readable, export_graph
 from atelier_export.onnx_graph.quantisation import measure_ranges
+from atelier_export.publishing import publish as publish_module
 from atelier_export.publishing.calibration import (
     Calibration,
     calibration_file,
@@ -36,14 +37,21 @@ def quality(**changed: float) -> StyleQuality:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    """A small calibrated network whose stem stays float32."""
+def exported(tmp_path_factory):
+    """A small network: its checkpoint, which is not calibrated, and its graph."""
     torch.manual_seed(0)
     network = StyleNetwork(StyleNetworkConfig(1, patch=4, channels=(8, 8), blocks=(0, 1)))
     for table in network.style_parameters():
         torch.nn.init.normal_(table, 0.5, 0.2)
     file = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
     save_style_checkpoint(file, StyleCheckpoint(network, ("red",), {}))
+    return file, export_graph(style_graph(network.eval()))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(exported):
+    """The network with a calibration that leaves the stem in float32."""
+    file, graph = exported
     random = np.random.default_rng(0)
     batches = [
         {
@@ -52,7 +60,7 @@ def checkpoint(tmp_path_factory):
         }
         for _ in range(3)
     ]
-    ranges = measure_ranges(export_graph(style_graph(network.eval())), batches)
+    ranges = measure_ranges(graph, batches)
     *inner, _ = ranges
     inner.remove(STEM)
     Calibration(
@@ -61,6 +69,12 @@ def checkpoint(tmp_path_factory):
         quality(),
     ).save(calibration_file(file))
     return file
+
+
+@pytest.fixture
+def export_is_there(exported, monkeypatch):
+    """Spares `publish` another export of the network."""
+    monkeypatch.setattr(publish_module, "export_graph", lambda _: exported[1])
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +127,8 @@ def test_processors_take_8_bits_and_gpus_float32(repository):
     assert "8.9" in config.cc_model_filenames
 
 
-def test_an_export_is_reproducible(checkpoint, repository, tmp_path):
+def test_an_export_is_reproducible(checkpoint, repository, export_is_there, tmp_path):
+    """The one of `repository` is another than the one of `exported`."""
     publish(served_models(checkpoint), checkpoint, tmp_path)
     for name in ("model.int8.onnx", "../config.pbtxt"):
         paths = [folder / "style" / "1" / name for folder in (repository, tmp_path)]
@@ -138,7 +153,9 @@ def test_a_calibration_of_other_weights_is_refused(checkpoint, tmp_path):
         served_models(altered(checkpoint, tmp_path, checkpoint="0"))
 
 
-def test_ranges_that_fit_no_image_are_refused_and_nothing_is_published(checkpoint, tmp_path):
+def test_ranges_that_fit_no_image_are_refused_and_nothing_is_published(
+    checkpoint, export_is_there, tmp_path
+):
     ranges = load_calibration(calibration_file(checkpoint), StyleQuality).ranges["style"]
     narrow = dict.fromkeys(ranges, ConvRange((0, 0.01), (-0.01, 0.01)))
     file = altered(checkpoint, tmp_path, ranges={"style": narrow})

@@ -9,9 +9,8 @@ from tritonclient.utils import InferenceServerException
 
 from atelier_serving import TritonServer, repositories
 from atelier_supervisor.model_control import ModelControl
+from fakes.triton import COMPLETE
 from fakes.waiting import until
-
-COMPLETE = "--disable-auto-complete-config"
 
 
 @pytest.mark.parametrize("options", [[], [COMPLETE]])

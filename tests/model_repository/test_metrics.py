@@ -7,7 +7,21 @@ from model_metrics import COUNTERS, HISTOGRAMS, ModelMetrics
 from tritonclient.utils import InferenceServerException
 
 from fakes.prometheus import Metrics, scrape, series
+from fakes.triton import serving
 from fakes.waiting import until
+
+
+@pytest.fixture(scope="module")
+def server(repository):
+    """A server of these tests alone: what others did would be counted up to a second later."""
+    with serving(repository) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stylize(server, connect):
+    with connect(server.grpc_url) as call:
+        yield call
 
 
 @pytest.fixture

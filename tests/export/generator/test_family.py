@@ -123,7 +123,7 @@ def test_a_calibration_is_written_beside_the_checkpoint_and_exported(
     assert "| 8 bits |" in said
     model, *_ = family.served_models(checkpoint)
     assert 'default_model_filename: "model.int8.onnx"' in model.config
-    assert {name.split(".")[1] for name in model.quantised.ranges} == {"generator", "decoder"}
+    assert {name.split(".")[1] for name in model.quantised.ranges} == {"decoder"}
 
 
 def test_the_model_is_published_with_its_movements(repository):

@@ -91,7 +91,7 @@ def add_classifier() -> Callable[[Path], None]:
         for name in ("classifier", "classify"):
             (repository / name / "1").mkdir(parents=True)
             config = string.Template((CLASSIFIER / f"{name}.pbtxt").read_text())
-            filled = config.substitute(movements=len(MOVEMENTS), eras=len(ERAS))
+            filled = config.substitute(movements=len(MOVEMENTS), eras=len(ERAS), files="")
             (repository / name / "config.pbtxt").write_text(filled)
         classifier = repository / "classifier"
         (classifier / "movements.txt").write_text("\n".join(MOVEMENTS) + "\n")

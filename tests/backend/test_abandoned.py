@@ -61,7 +61,7 @@ def model(backend, monkeypatch):
     made._instance = SimpleNamespace(run=run)
     made._batches, made._scalar_inputs, made._scalar_outputs = True, set(), {}
     monkeypatch.setattr(backend.time, "monotonic", lambda: 1000.0)
-    made._last_run_at = 1000.0
+    made._last_run_at, made._most_bytes = 1000.0, sys.maxsize
     return made
 
 

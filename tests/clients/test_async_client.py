@@ -69,9 +69,9 @@ async def test_the_loop_stays_free_while_pictures_are_worked_on(server, monkeypa
             await asyncio.sleep(0)
 
     def watched(name, work):
-        def run(*arguments):
+        def run(*arguments, **settings):
             before = turns
-            result = work(*arguments)
+            result = work(*arguments, **settings)
             threads[name] = threading.get_ident()
             turns_meanwhile[name] = turns - before
             return result

@@ -88,7 +88,7 @@ def softmax_of_mean(pixels: np.ndarray) -> np.ndarray:
 
 def config_of(name: str) -> model_config_pb2.ModelConfig:
     text = string.Template((TEMPLATES / f"{name}.pbtxt").read_text())
-    filled = text.substitute(movements=9, eras=3)
+    filled = text.substitute(movements=9, eras=3, files="")
     return text_format.Parse(filled, model_config_pb2.ModelConfig())
 
 

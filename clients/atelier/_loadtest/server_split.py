@@ -20,7 +20,8 @@ def split(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     Returns:
         For each model the number of requests, the seconds that one took on average in its queue
         and in each part of the computation, and how many batches of each size there were. A model
-        that calls others has their time in its own computation too.
+        that calls others has their time in its own computation too; one with a queue of its own
+        is counted until it has taken the request.
     """
     found = {}
     for model, now in after.items():

@@ -31,7 +31,8 @@ def server(report: Report) -> Section:
             element(
                 "p", "What a request took on average in each model, by the server's statistics of "
                 "the whole run, warm-up and requests of others included. A model that calls others "
-                "stands beside them: its own computation has theirs in it.",
+                "has their time in its own computation, unless it has a queue of its own as "
+                "stylize has: then it is counted until it has taken the request.",
             ),
             legend([("bar", f"part-{part}", part) for part in _PARTS]),
             in_both_widths(lambda width: _split(models, width)),

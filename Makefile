@@ -135,8 +135,9 @@ sbom: $(SERVED) | $(TOOLS)  ## Lists what is installed in out/sbom.json (Cyclone
 	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		-o out/sbom.json $(BIN)/python
 
-manifests: $(SERVED)  ## Writes down the code of the models that no export makes, after a change of it
-	$(BIN)/atelier manifest $(addprefix model_repository/,decode/1 encode/1 stylize/1)
+manifests: $(DEVELOPED)  ## Writes configurations and manifests anew, after a change of a template or of a model's code
+	$(BIN)/atelier export all --configurations
+	$(BIN)/atelier manifest $(addprefix model_repository/,classify/1 generate/1 latents/1 stylize/1)
 
 bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
 	$(BIN)/python bench/style_service.py

@@ -30,7 +30,7 @@ from tritonclient.grpc import service_pb2
 from atelier_serving import TritonServer
 
 REPOSITORY = Path(__file__).parents[1] / "model_repository"
-NEEDED = {"stylize": ("stylize", "style"), "classify": ("classify", "decode", "classifier")}
+NEEDED = {"stylize": ("stylize", "style"), "classify": ("classify", "classifier")}
 """The models that are served, by the one that is asked."""
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 CALLERS = 8
@@ -156,10 +156,7 @@ async def measure(url: str, arguments: argparse.Namespace) -> None:
 def served_models(folder: Path, model: str, *, bounded: bool) -> Path:
     """A repository of the model and those that it calls."""
     for name in NEEDED[model]:
-        shutil.copytree(REPOSITORY / name, folder / name, symlinks=True)
-    if "decode" not in NEEDED[model]:  # Others have links into it.
-        (folder / "decode").symlink_to(REPOSITORY / "decode")
-        (folder / "encode").symlink_to(REPOSITORY / "encode")
+        shutil.copytree(REPOSITORY / name, folder / name)
     if not bounded:
         config = folder / model / "config.pbtxt"
         text = re.sub(

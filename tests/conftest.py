@@ -87,16 +87,19 @@ def add_classifier() -> Callable[[Path], None]:
     """Adds `classifier` and `classify` to a model repository, around the stand-in NETWORK."""
     import onnx
 
+    from fakes.python_models import copy_code
+
     def add(repository: Path) -> None:
+        copy_code(repository, "classify")
+        (repository / "classifier" / "1").mkdir(parents=True)
         for name in ("classifier", "classify"):
-            (repository / name / "1").mkdir(parents=True)
             config = string.Template((CLASSIFIER / f"{name}.pbtxt").read_text())
             filled = config.substitute(movements=len(MOVEMENTS), eras=len(ERAS), files="")
             (repository / name / "config.pbtxt").write_text(filled)
-        classifier = repository / "classifier"
-        (classifier / "movements.txt").write_text("\n".join(MOVEMENTS) + "\n")
-        (classifier / "eras.txt").write_text("\n".join(ERAS) + "\n")
-        onnx.save(onnx.parser.parse_model(NETWORK), classifier / "1" / "model.onnx")
+            (repository / name / "movements.txt").write_text("\n".join(MOVEMENTS) + "\n")
+            (repository / name / "eras.txt").write_text("\n".join(ERAS) + "\n")
+        model = repository / "classifier" / "1" / "model.onnx"
+        onnx.save(onnx.parser.parse_model(NETWORK), model)
 
     return add
 

@@ -22,11 +22,11 @@ def test_what_fits_is_not_refused():
 @pytest.mark.parametrize("model", ["style", "classifier"])
 def test_every_network_that_takes_any_size_has_a_bound_that_holds_what_comes_from_files(model):
     configs = {}
-    for name in (model, "decode"):
+    for name in (model, "stylize"):
         text = (REPOSITORY / name / "config.pbtxt").read_text()
         configs[name] = text_format.Parse(text, model_config_pb2.ModelConfig())
     assert -1 in configs[model].input[0].dims
-    pixels = int(configs["decode"].parameters["max_pixels"].string_value)
+    pixels = int(configs["stylize"].parameters["max_pixels"].string_value)
     bound = int(configs[model].parameters[MAX_INPUT_BYTES].string_value)
     assert bound >= configs[model].max_batch_size * pixels * 3
     assert bound < 1.1 * configs[model].max_batch_size * pixels * 3

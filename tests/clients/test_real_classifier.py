@@ -35,7 +35,6 @@ def url(
 ) -> Iterator[str]:
     """Triton with `classify` around a network to which red is baroque, and blue ukiyo_e."""
     path = tmp_path_factory.mktemp("model_repository")
-    (path / "decode").symlink_to(REPOSITORY / "decode")
     add_classifier(path)
     with serving(path) as server:
         yield server.grpc_url

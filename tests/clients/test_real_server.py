@@ -23,6 +23,7 @@ from PIL import Image, ImageCms
 from atelier import AsyncClient, Client, DeadlineExceeded, InvalidRequest, Unreachable
 from atelier._cli.root import run
 from atelier_serving import ReloadError, TritonServer
+from fakes.python_models import copy_code
 from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
 from fakes.triton import serving
 from fakes.waiting import until
@@ -243,7 +244,7 @@ def test_no_request_fails_while_a_version_of_style_is_taken_or_refused(
 
 
 def test_a_model_that_is_not_there_is_never_ready(repository, tmp_path, long_pauses):
-    shutil.copytree(REPOSITORY / "encode", tmp_path / "encode")
+    copy_code(tmp_path, "latents")
     with (
         serving(tmp_path) as server,
         Client(server.grpc_url) as art,

@@ -19,6 +19,7 @@ from tritonclient import grpc
 from atelier import Client, InvalidRequest
 from atelier_serving import TritonServer
 from atelier_serving.ports import free_port
+from fakes.python_models import copy_code
 from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
 from fakes.waiting import until
 
@@ -86,8 +87,7 @@ def test_the_panels_of_the_dashboard_do_not_overlap():
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     """The models that count, around a network that has learnt nothing, under a little load."""
     path = tmp_path_factory.mktemp("repository")
-    for name in ("decode", "latents"):
-        (path / name).symlink_to(ROOT / "model_repository" / name)
+    copy_code(path, "latents")
     write_style(path, IN_TWO_STYLES)
     write_stylize(path, IN_TWO_STYLES)
     with TritonServer(path) as running:

@@ -7,12 +7,13 @@ So a style (1, 0) leaves an image as it is, (0.5, 0) darkens it by half, (0, 1) 
 served network, weights that are missing are 0, and superfluous ones are left out.
 """
 
-import shutil
 import string
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import onnx
+
+from fakes.python_models import copy_code
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,11 +128,7 @@ def write_stylize(
         workers: How many requests it works at.
     """
     template = ROOT / "export" / "atelier_export" / "style" / "stylize.pbtxt"
-    folder = repository / name
-    # Its manifest is that of another model.
-    ignored = shutil.ignore_patterns("manifest.json")
-    published = ROOT / "model_repository" / "stylize"
-    shutil.copytree(published, folder, dirs_exist_ok=True, ignore=ignored)
+    folder = copy_code(repository, "stylize", name)
     config = string.Template(template.read_text()).substitute(names=",".join(styles))
     for old, new in (
         ('name: "stylize"', f'name: "{name}"'),

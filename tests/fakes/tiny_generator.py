@@ -10,6 +10,7 @@ from atelier_export.generator.network import GANConfig, Generator
 from atelier_export.generator.painter import LatentDecoder, Painter
 from atelier_export.publishing.publish import publish
 from atelier_export.vae.network import VAE, VAEConfig
+from fakes.python_models import copy_code
 
 LENGTH = 6
 SIDE = 16
@@ -24,4 +25,6 @@ def publish_generator(repository: Path) -> None:
     painter = Painter(Generator(config), LatentDecoder(vae))
     checkpoint = repository.with_name("generator.safetensors")
     save_generator_checkpoint(checkpoint, GeneratorCheckpoint(painter, MOVEMENTS, {}))
+    for model in ("latents", "generate"):
+        copy_code(repository, model)
     publish(served_models(checkpoint), checkpoint, repository)

@@ -67,7 +67,7 @@ def _server(count: int, seed: int) -> None:
     images = [(CORPUS / "image" / "jpeg").read_bytes(), *filter(None, corpus("image"))]
     with TritonServer(ROOT / "model_repository") as server:
         pid = server.pid
-        models = ("stylize", "classify", "style", "decode", "vae_encoder", "generate")
+        models = ("stylize", "classify", "style", "latents", "vae_encoder", "generate")
         counts = fuzz_server(server.grpc_url, models, images, count, seed)
         assert server.pid == pid, "Triton was started again"
     seconds = time.monotonic() - start
@@ -78,7 +78,7 @@ def _guided(name: str, seconds: int) -> int:
     import atheris
 
     with atheris.instrument_imports(include=["image_", "style_mix", "client_text", "request_",
-                                             "generate_options", "strength", "png_text",
+                                             "latents_options", "common_options", "strength",
                                              "colour_profile", "exif_orientation"]):  # fmt: skip
         from fuzzing.targets import TARGETS
     from fuzzing.mutations import CORPUS

@@ -11,12 +11,13 @@ import numpy as np
 import onnx
 import onnxruntime
 from client_text import number
-from generate_options import OptionsError as GenerateOptionsError
-from generate_options import read_options as read_generate_options
+from common_options import OptionsError, check_names, read_of_every_request
 from image_container import ImageError
 from image_decoder import Limits, decode
+from latents_options import OF_SEEDS
+from latents_options import read_options as read_latents_options
 from latents_settings import Settings
-from request_options import OptionsError, read_options
+from request_options import read_options
 from strength import StrengthError
 from style_mix import StyleError, parse_mix
 
@@ -86,11 +87,18 @@ def options(data: bytes) -> bool:
     except (OptionsError, StrengthError) as error:
         _check_readable(error)
     try:
-        painted = read_generate_options(parameters, SETTINGS)
+        check_names(parameters, OF_SEEDS)
+        painted = read_latents_options(parameters, SETTINGS)
         assert 1 <= painted.count <= SETTINGS.max_count
         assert 0 < painted.truncation == number(str(painted.truncation))
         taken += 1
-    except GenerateOptionsError as error:
+    except OptionsError as error:
+        _check_readable(error)
+    try:
+        version = read_of_every_request(parameters)
+        assert version is None or version >= 1
+        taken += 1
+    except OptionsError as error:
         _check_readable(error)
     return taken > 0
 

@@ -23,9 +23,7 @@ from fakes.triton import COMPLETE
 from fakes.waiting import HANG_SECONDS
 
 MODELS = Path(__file__).parents[2] / "model_repository"
-LATENTS = Path(__file__).parents[2] / "export" / "atelier_export" / "generator" / "latents"
-"""The version's folder of the model `latents`, as the export publishes it."""
-OURS = ("decode", "encode", "stylize")
+OURS = ("classify", "generate", "latents", "stylize")
 
 
 def import_modules(version: Path) -> None:
@@ -42,7 +40,6 @@ def import_modules(version: Path) -> None:
 
 for name in OURS:
     import_modules(MODELS / name / "1")
-import_modules(LATENTS)
 
 Stylize = Callable[..., bytes]
 Connect = Callable[[str], AbstractContextManager[Stylize]]
@@ -76,8 +73,6 @@ def write_batched(path: Path) -> None:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image path as it stands in the repository, around the model of `write_style`."""
     path = tmp_path_factory.mktemp("repository")
-    for name in ("decode", "encode"):
-        (path / name).symlink_to(MODELS / name)
     write_style(path, STYLES)
     write_stylize(path, STYLES)
     write_batched(path)

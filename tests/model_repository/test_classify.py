@@ -36,9 +36,8 @@ REPORTED = 1e-6
 def server(
     tmp_path_factory: pytest.TempPathFactory, add_classifier: Callable[[Path], None]
 ) -> Iterator[TritonServer]:
-    """Serves `decode` as it stands in the repository, and the classifier behind it."""
+    """Serves `classify` and its classifier."""
     path = tmp_path_factory.mktemp("repository")
-    (path / "decode").symlink_to(ROOT / "model_repository" / "decode")
     add_classifier(path)
     with serving(path) as running:
         yield running
@@ -93,11 +92,10 @@ def config_of(name: str) -> model_config_pb2.ModelConfig:
 
 
 def test_the_templates_are_configurations_that_fit_together():
-    ensemble, classifier = config_of("classify"), config_of("classifier")
-    assert (ensemble.name, classifier.name) == ("classify", "classifier")
-    decode, classify = ensemble.ensemble_scheduling.step
-    assert set(decode.output_map.values()) == set(classify.input_map.values())
-    for config in (ensemble, classifier):
+    classify, classifier = config_of("classify"), config_of("classifier")
+    assert (classify.name, classifier.name) == ("classify", "classifier")
+    assert classify.parameters["calls"].string_value == "classifier"
+    for config in (classify, classifier):
         outputs = {output.name: list(output.dims) for output in config.output}
         assert outputs == {"probabilities": [9], "era_probabilities": [3]}
 
@@ -183,7 +181,26 @@ def test_triton_gives_every_label_where_more_are_asked_for(client, encoded, phot
 def test_an_option_of_another_model_is_refused_by_name(client, encoded, photo, name):
     tensor = encoded_tensor(encoded(photo, "PNG"))
     words = refusal(client, "classify", [tensor], parameters={name: "1"})
-    assert words == f"in ensemble 'classify', '{name}' is not an option of this model: leave it out"
+    assert words == (
+        f"'{name}' is not an option of this model: leave it out; its options are bulk, "
+        "network_version"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"bulk": "perhaps"}, "bulk 'perhaps' is not possible: use true or false"),
+        ({"network_version": 0}, "network_version 0 is not possible: use the number of a version"),
+        ({"network_version": "2"}, "network_version 2 is not served: leave it out, or use one"),
+    ],
+)
+def test_an_option_with_a_wrong_value_is_refused(client, encoded, photo, options, words):
+    tensor = encoded_tensor(encoded(photo, "PNG"))
+    assert refusal(client, "classify", [tensor], parameters=options).startswith(words)
+    right = {"bulk": "true", "network_version": 1}
+    result = client.infer("classify", [tensor], parameters=right)
+    assert result.as_numpy("probabilities").shape == (1, 9)
 
 
 def test_what_triton_itself_reads_is_no_option(client, encoded, photo):
@@ -195,9 +212,9 @@ def test_what_triton_itself_reads_is_no_option(client, encoded, photo):
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        (b"", "in ensemble 'classify', the image is empty: send the bytes of a JPEG, PNG or"),
-        (b"GIF89a\1\0", "in ensemble 'classify', the image is a GIF, which is not supported"),
-        (b"\xff\xd8\xff and no more", "in ensemble 'classify', the JPEG image is damaged or cut"),
+        (b"", "the image is empty: send the bytes of a JPEG, PNG or"),
+        (b"GIF89a\1\0", "the image is a GIF, which is not supported"),
+        (b"\xff\xd8\xff and no more", "the JPEG image is damaged or cut"),
     ],
 )
 def test_what_is_no_image_is_refused(client, file, words):
@@ -255,4 +272,4 @@ def test_damaged_images_change_nothing_for_a_good_one(client, encoded, photo):
     refused = [answer for answer in answers[::2] if not answer.startswith("[")]
     assert len(refused) > 50
     for answer in refused:
-        assert answer.startswith("StatusCode.INVALID_ARGUMENT: in ensemble 'classify', the ")
+        assert answer.startswith("StatusCode.INVALID_ARGUMENT: the ")

@@ -7,7 +7,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
-PYTHON = ["decode", "encode", "stylize"]
+PYTHON = ["classify", "generate", "latents", "stylize"]
 
 
 def config_of(name: str) -> model_config_pb2.ModelConfig:
@@ -19,7 +19,7 @@ def config_of(name: str) -> model_config_pb2.ModelConfig:
 def test_triton_knows_every_field(name):
     config = config_of(name)
     assert config.name == name
-    assert config.max_batch_size == (16 if name == "encode" else 1)
+    assert config.max_batch_size == (1 if name in ("classify", "stylize") else 0)
     assert (REPOSITORY / name / "1").is_dir()
     assert config.backend == "python"
 
@@ -38,10 +38,11 @@ def test_no_output_can_end_the_server():
             assert output.data_type != model_config_pb2.TYPE_STRING, (config, output.name)
 
 
-def test_all_models_have_the_same_limits():
-    decode, encode, stylize = (
-        config_of(name).parameters for name in ("decode", "encode", "stylize")
-    )
-    assert encode["max_pixels"].string_value == decode["max_decoded_pixels"].string_value
-    for name in decode.keys() - {"max_shared_memory_bytes"}:
-        assert stylize[name].string_value == decode[name].string_value
+def test_models_with_the_same_parameters_have_the_same_limits():
+    classify, generate, latents, stylize = (config_of(name).parameters for name in PYTHON)
+    for name in ("max_encoded_bytes", "max_decoded_pixels", "max_pixels", "min_side"):
+        assert classify[name].string_value == stylize[name].string_value
+    for name in ("jpeg_quality", "webp_quality", "max_request_seconds"):
+        assert generate[name].string_value == stylize[name].string_value
+    for name in latents:
+        assert generate[name].string_value == latents[name].string_value

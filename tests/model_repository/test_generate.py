@@ -23,7 +23,6 @@ from fakes.tiny_generator import LENGTH, MOVEMENTS, SIDE, publish_generator
 from fakes.triton import COMPLETE, serving
 from fakes.waiting import HANG_SECONDS, until
 
-ENCODE = Path(__file__).parents[2] / "model_repository" / "encode"
 BATCH = 6
 DATATYPES = {"seed": "INT64", "movement": "BYTES", "latent": "FP32"}
 
@@ -32,14 +31,13 @@ Ask = Callable[..., grpc.InferResult]
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an export publishes, beside `encode` as it stands in the repository.
+    """What an export publishes.
 
     `generate_batched` has a network that paints six images at once and never fewer: requests share
     a batch there, provided that nothing keeps them apart.
     """
     path = tmp_path_factory.mktemp("served") / "repository"
     publish_generator(path)
-    (path / "encode").symlink_to(ENCODE)
     changes = {
         "generator": {
             'name: "generator"': 'name: "generator_batched"',
@@ -51,7 +49,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         "generate": {
             'name: "generate"': 'name: "generate_batched"',
-            'model_name: "generator"': 'model_name: "generator_batched"',
+            'string_value: "generator"': 'string_value: "generator_batched"',
         },
     }
     for name, lines in changes.items():
@@ -193,6 +191,15 @@ def test_latents_of_ones_own_give_the_images_of_their_seed(ask, generate):
     assert not same(generate(latent=-latents, movement="cubism"), images)
 
 
+@pytest.mark.parametrize("option", [{"format": "png"}, {"quality": 90}, {"bulk": True}])
+def test_latents_are_drawn_without_options_of_images(ask, option):
+    name = next(iter(option))
+    assert refusal(ask, model="latents", **option) == (
+        f"'{name}' is not an option of this model: leave it out; its options are count, first, "
+        "truncation"
+    )
+
+
 @pytest.mark.parametrize(("name", "largest"), [("jpeg", 8), ("png", 0), ("webp", 16)])
 def test_formats(generate, name, largest):
     exact = opened(generate(seed=2, movement="cubism")[0])
@@ -246,6 +253,8 @@ def test_requests_of_different_counts_share_a_batch(server, generate):
         ({"format": "gif"}, "format 'gif' cannot be written: use jpeg, png or webp"),
         ({"quality": 101}, "quality 101 is not possible: use a whole number from 1 to 100"),
         ({"strength": 1}, "'strength' is not an option of this model: leave it out"),
+        ({"bulk": 2}, "bulk 2 is not possible: use true or false"),
+        ({"network_version": 9}, "network_version 9 is not served: leave it out"),
         ({"seed": -1}, "seed -1 is not possible: use a whole number from 0 to"),
         ({"movement": "cubisn"}, "unknown movement 'cubisn'; did you mean cubism? Known movements"),
         ({"movement": b"\xff"}, "the movement b'\\xff' is not UTF-8: send one of cubism, naive_"),
@@ -273,12 +282,14 @@ def test_what_cannot_be_done_is_refused_and_harms_no_other(ask, generate, option
         message = refusal(ask, **options)
         others += [senders.submit(generate, **good) for _ in range(2)]
         assert all(same(other.result(), expected) for other in others)
-    assert message.startswith(f"in ensemble 'generate', {words}")
-    assert refusal(ask, model="latents", **options) == message.partition(", ")[2]
+    assert message.startswith(words)
+    if options.keys() <= {*DATATYPES, "count", "first", "truncation"}:
+        assert refusal(ask, model="latents", **options) == message
 
 
-def test_an_unusable_configuration_fails_the_load_and_says_why(repository, tmp_path):
-    config = shutil.copytree(repository / "latents", tmp_path / "latents") / "config.pbtxt"
+@pytest.mark.parametrize("model", ["latents", "generate"])
+def test_an_unusable_configuration_fails_the_load_and_says_why(repository, tmp_path, model):
+    config = shutil.copytree(repository / model, tmp_path / model) / "config.pbtxt"
     assert config.read_text().count('"1.0"') == 1
     config.write_text(config.read_text().replace('"1.0"', '"5"'))
     log: list[str] = []

@@ -203,7 +203,7 @@ def test_malformed_images_change_nothing_for_a_good_one(server, stylize, corpus,
 def test_strange_requests_change_nothing_for_a_good_one(server, photo, encoded):
     pid = server.pid
     images = [encoded(photo, "JPEG"), *filter(None, corpus_of("image"))]
-    counts = fuzz_server(server.grpc_url, ["stylize", "style", "decode"], images, MESSAGES, seed=1)
+    counts = fuzz_server(server.grpc_url, ["stylize", "style"], images, MESSAGES, seed=1)
     assert server.pid == pid
     assert counts["OK"] > 0
     assert counts["INVALID_ARGUMENT"] > MESSAGES / 4

@@ -1,10 +1,8 @@
 """The image path through the real server."""
 
 import io
-import re
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from atelier_serving import StartError, TritonServer
-from fakes.triton import COMPLETE, serving
+from fakes.triton import COMPLETE
 
 MODELS = Path(__file__).parents[2] / "model_repository"
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -103,7 +101,7 @@ def test_refusals(stylize, encoded, photo, image, style, parameters, words):
 
 def test_what_cannot_be_answered_does_not_reach_the_network(stylize, encoded, photo):
     picture, wide = encoded(photo, "PNG"), encoded(Image.new("RGB", (16_384, 16)), "PNG")
-    # The network of this ensemble would keep a single picture until others come.
+    # This network would keep a single picture until others come.
     words = refusal(stylize, picture, model="stylize_batched", quality="high")
     assert "quality 'high'" in words
     words = refusal(stylize, wide, model="stylize_batched", format="webp")
@@ -122,96 +120,19 @@ def text(name: str, value: bytes) -> grpc.InferInput:
     return tensor(name, value, "BYTES", [1, 1])
 
 
-def for_encode(*images: np.ndarray, format: bytes = b"png", quality: int = 0) -> list[Any]:  # noqa: A002
-    """The inputs of `encode` for a batch of images."""
-    count = len(images)
-    return [
-        tensor("pixels", images, "UINT8", [count, *images[0].shape]),
-        tensor("format", [list(format)] * count, "UINT8", [count, len(format)]),
-        tensor("quality", [quality] * count, "INT32", [count, 1]),
-    ]
-
-
-def files(answer: grpc.InferResult) -> list[bytes]:
-    """The files of `encode`, without what they are filled up with."""
-    rows = zip(answer.as_numpy("encoded"), answer.as_numpy("length").flat, strict=True)
-    return [row[:length].tobytes() for row, length in rows]
-
-
-def test_steps_serve_alone(server, encoded, photo):
-    picture = np.asarray(photo)
-    with grpc.InferenceServerClient(server.grpc_url) as client:
-        decoded = client.infer("decode", [text("image", encoded(photo, "PNG"))])
-        assert (decoded.as_numpy("pixels")[0] == picture).all()
-        [file] = files(client.infer("encode", for_encode(picture)))
-        assert (pixels(file) == picture).all()
-        [file] = files(client.infer("encode", for_encode(picture, format=b"webp", quality=100)))
-        assert opened(file).format == "WEBP"
-
-
 def test_asking_for_the_classes_of_an_output_ends_nothing(server, stylize, encoded, photo):
     image, style = text("image", encoded(photo, "PNG")), text("style", b"great_wave")
     with grpc.InferenceServerClient(server.grpc_url) as client:
         outputs = [grpc.InferRequestedOutput("stylized", class_count=1)]
         client.infer("stylize", [image, style], outputs=outputs)
-        outputs = [grpc.InferRequestedOutput("encoded", class_count=1)]
-        client.infer("encode", for_encode(np.asarray(photo)), outputs=outputs)
     assert opened(stylize(encoded(photo, "PNG"))).size == photo.size
-
-
-def test_encode_takes_images_of_one_size_together(server, photo):
-    picture = np.asarray(photo)
-    images = [picture, 255 - picture, picture // 2]
-    with grpc.InferenceServerClient(server.grpc_url) as client:
-        answer = client.infer("encode", for_encode(*images))
-        together, rows = files(answer), answer.as_numpy("encoded")
-        assert len({len(file) for file in together}) > 1
-        assert rows.shape == (3, max(map(len, together)))
-        for row, image in zip(rows, images, strict=True):
-            assert (pixels(row.tobytes()) == image).all()
-        for file, image in zip(together, images, strict=True):
-            assert files(client.infer("encode", for_encode(image))) == [file]
-
-
-@pytest.mark.parametrize(
-    ("side", "changes", "words"),
-    [
-        (16, {"format": b"\xff"}, "cannot be written"),
-        (16, {"quality": 101}, "quality 101 is not from 1 to 100"),
-        (0, {}, "pixels has 0 x 0 pixels (height x width), not 1 to 52428800"),
-    ],
-)
-def test_encode_refuses_what_it_cannot_do(server, side, changes, words):
-    with grpc.InferenceServerClient(server.grpc_url) as client:
-        with pytest.raises(InferenceServerException) as caught:
-            client.infer("encode", for_encode(np.zeros((side, side, 3), np.uint8), **changes))
-        assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
-        assert words in caught.value.message()
-
-
-def test_encode_refuses_an_image_beyond_its_limit(tmp_path, photo):
-    config = shutil.copytree(MODELS / "encode", tmp_path / "encode") / "config.pbtxt"
-    limit = 181 * 127
-    assert config.read_text().count('"52428800"') == 1
-    config.write_text(config.read_text().replace('"52428800"', f'"{limit}"'))
-    picture = np.asarray(photo)
-    with (
-        serving(tmp_path) as server,
-        grpc.InferenceServerClient(server.grpc_url) as client,
-    ):
-        [file] = files(client.infer("encode", for_encode(picture)))
-        assert (pixels(file) == picture).all()
-        with pytest.raises(InferenceServerException) as caught:
-            client.infer("encode", for_encode(np.asarray(photo.resize((181, 128)))))
-        assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
-        words = f"pixels has 128 x 181 pixels (height x width), not 1 to {limit}: raise parameter"
-        assert words in caught.value.message()
 
 
 def test_unusable_configurations_fail_the_load_and_say_why(tmp_path):
     changes = {
-        "decode": ("decode", '"4194304"', '"4 million"'),
-        "encode": ("encode", '"90"', '"101"'),
+        "large": ("classify", '"4194304"', '"4 million"'),
+        "good": ("generate", '"90"', '"101"'),
+        "idle": ("classify", '"4"', '"0"'),
         "nameless": ("stylize", '"styles"', '"names"'),
         "alone": ("stylize", '"calls"', '"called"'),
         "boundless": ("stylize", '"52428800"', '"0"'),
@@ -222,8 +143,7 @@ def test_unusable_configurations_fail_the_load_and_say_why(tmp_path):
         text = config.read_text()
         assert text.count(old) == 1
         text = text.replace(old, new).replace(f'name: "{model}"', f'name: "{name}"')
-        # Each instance would say the same.
-        config.write_text(re.sub(r"count: \d", "count: 1", text))
+        config.write_text(text)
     log: list[str] = []
     with pytest.raises(StartError):
         TritonServer(tmp_path, options=[COMPLETE], log=log.append).start()
@@ -235,4 +155,5 @@ def test_unusable_configurations_fail_the_load_and_say_why(tmp_path):
     assert "'webp_quality' in config.pbtxt must be a whole number from 1 to 100, not '101'" in words
     assert "'' in parameter 'styles' is no style name" in words
     assert "config.pbtxt has no parameter 'calls': set it to the name of the network" in words
+    assert "'workers' in config.pbtxt must be a whole number from 1 to" in words
     assert "'max_decoded_pixels' in config.pbtxt must be a whole number from 1 to" in words

@@ -85,7 +85,7 @@ def group_matrix(classes: Sequence[str], groups: Mapping[str, Sequence[str]]) ->
 def classifier_models(
     checkpoint: ClassifierCheckpoint, calibration: Calibration[ClassifierQuality] | None = None
 ) -> list[ServedModel]:
-    """The served models of a classifier of paintings: `classifier` and the ensemble `classify`.
+    """What is published of a classifier: `classifier`, and the configuration of `classify`.
 
     Args:
         checkpoint: The network.
@@ -101,6 +101,7 @@ def classifier_models(
         )
     side = checkpoint.training["last_side"]
     sizes = {"movements": len(MOVEMENTS), "eras": len(ERAS)}
+    labels = {"movements.txt": _lines(MOVEMENTS), "eras.txt": _lines(ERAS)}
     return [
         ServedModel(
             name="classifier",
@@ -116,7 +117,7 @@ def classifier_models(
                 else None
             ),
             gpu=GpuServing(PROFILES),
-            model_files={"movements.txt": _lines(MOVEMENTS), "eras.txt": _lines(ERAS)},
+            model_files=labels,
             provenance={
                 "network": asdict(checkpoint.network.config),
                 "side": side,
@@ -125,10 +126,10 @@ def classifier_models(
                 **({"int8": asdict(calibration.quality)} if calibration else {}),
             },
         ),
-        # Its outputs have the labels of `classifier`, which gives them.
         ServedModel(
             name="classify",
             config=triton_config(Path(__file__).with_name("classify.pbtxt"), **sizes),
+            model_files=labels,
         ),
     ]
 

@@ -196,9 +196,11 @@ class Teacher(nn.Module):
         )  # (n, P)
         self.mean, self.deviation = x.mean(dim=0), x.std(dim=0) + 1e-6
         x = (x - self.mean) / self.deviation
-        variances, directions = torch.linalg.eigh(x.T @ x / len(x))  # ascending
-        components = self.projection.shape[1]
-        self.projection = (directions / (variances.clamp_min(0) + 1e-6).sqrt())[:, -components:]
+        # Of x itself: the eigenvalues of its covariance are 0 for the most part where there are fewer
+        # images than statistics, and on some processors LAPACK finds none of them then.
+        _, values, directions = torch.linalg.svd(x, full_matrices=False)  # descending
+        deviations = (values.square() / len(x) + 1e-6).sqrt()
+        self.projection = (directions.T / deviations)[:, : self.projection.shape[1]]
         fold = _fold(torch.arange(len(x)))
         for number in range(FOLDS):
             others = fold != number

@@ -10,8 +10,22 @@ from atelier_export.families import FAMILIES, Family
 def export_command(family: Family) -> click.Command:
     """The command that publishes a family."""
 
-    def run(checkpoint: Path, model_repository: Path, version: int | None, tensorrt: bool) -> None:
-        export_family(family, checkpoint, model_repository, version, tensorrt)
+    def run(
+        checkpoint: Path,
+        model_repository: Path,
+        version: int | None,
+        configurations: bool,
+        tensorrt: bool,
+    ) -> None:
+        if configurations and (version or tensorrt):
+            raise click.UsageError(
+                "--configurations leaves the versions as they are: it goes with neither --version "
+                "nor --tensorrt"
+            )
+        if configurations:
+            configure_family(family, checkpoint, model_repository)
+        else:
+            export_family(family, checkpoint, model_repository, version, tensorrt)
 
     return click.Command(
         family.name,
@@ -35,6 +49,11 @@ def export_command(family: Family) -> click.Command:
             click.Option(
                 ["--version"], type=click.IntRange(1),
                 help="The version's number.  [default: the one after the newest]",
+            ),
+            click.Option(
+                ["--configurations"], is_flag=True,
+                help="Write only the configurations and labels anew, and their checksums into the "
+                "manifests: the networks stay the version that they are.",
             ),
             click.Option(
                 ["--tensorrt"], is_flag=True,
@@ -74,11 +93,30 @@ def export_family(
             raise click.ClickException(str(error)) from error
 
 
+def configure_family(family: Family, checkpoint: Path, model_repository: Path) -> None:
+    """Writes a family's configurations anew; raises ClickException if it fails."""
+    from atelier_export.publishing.errors import PublishError
+    from atelier_export.publishing.publish import configure
+
+    try:
+        changed = configure(family.module.served_models(checkpoint), model_repository, click.echo)
+    except (OSError, ValueError, PublishError) as error:
+        raise click.ClickException(str(error)) from error
+    for folder in changed:
+        click.echo(f"configured {folder}")
+    if not changed:
+        click.echo(f"{model_repository} already holds these configurations; nothing was changed")
+
+
 @click.command("all")
-def export_all() -> None:
+@click.option("--configurations", is_flag=True, help="As in the commands of the families.")
+def export_all(configurations: bool) -> None:
     """Publish every family's checkpoint in `export/checkpoints`."""
+    repository = Path("model_repository")
     for family in FAMILIES.values():
-        if family.checkpoint.exists():
-            export_family(family, family.checkpoint, Path("model_repository"), None)
-        else:
+        if not family.checkpoint.exists():
             click.echo(f"{family.name}: there are no weights at {family.checkpoint} yet")
+        elif configurations:
+            configure_family(family, family.checkpoint, repository)
+        else:
+            export_family(family, family.checkpoint, repository, None)

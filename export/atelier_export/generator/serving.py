@@ -29,7 +29,7 @@ from atelier_export.publishing.triton_config import triton_config
 from atelier_export.vae.serving import PIXEL_TOLERANCE, served_pixels
 
 MAX_BATCH = 16
-"""Images that are painted at once, and of one request; `encode` takes as many."""
+"""Images that are painted at once, and of one request."""
 PARITY_BATCHES = (1, 3, 8)
 PARITY_SEED = 20140610
 MEAN_DIFFERENCE = 3.0
@@ -73,9 +73,8 @@ def generator_models(
 ) -> list[ServedModel]:
     """What is published of a generator.
 
-    `generator` is both networks in one graph. `latents` draws what it takes, in Python: the files
-    of the folder of that name. `generate` is the ensemble of both and of `encode`, which every
-    model repository has.
+    `generator` is both networks in one graph; `latents`, which draws what it takes, and `generate`,
+    which draws, paints and encodes, get their configurations.
 
     Args:
         checkpoint: The networks.
@@ -121,14 +120,7 @@ def generator_models(
                 **({"int8": asdict(calibration.quality)} if calibration else {}),
             },
         ),
-        ServedModel(
-            name="latents",
-            config=configs["latents"],
-            version_files={
-                file.name: file.read_bytes() for file in sorted((folder / "latents").glob("*.py"))
-            },
-        ),
-        ServedModel(name="generate", config=configs["generate"]),
+        *(ServedModel(name=name, config=configs[name]) for name in ("latents", "generate")),
     ]
 
 

@@ -17,10 +17,17 @@ from atelier_export.onnx_graph.parity import (
 )
 from atelier_export.onnx_graph.quantisation import quantise
 from atelier_export.onnx_graph.runtime import RUNTIME
-from atelier_export.publishing.errors import QualityError
+from atelier_export.publishing.errors import PublishError, QualityError
 from atelier_export.publishing.gpu_configs import HALF_MODEL, gpu_configs
 from atelier_export.publishing.manifest import Manifest, fingerprints, sha256
-from atelier_export.publishing.repository import CONFIG, ModelFolder, Publication, RepositoryWriter
+from atelier_export.publishing.repository import (
+    CONFIG,
+    MANIFEST,
+    ModelFolder,
+    Publication,
+    RepositoryWriter,
+    versions,
+)
 from atelier_export.publishing.served_model import ServedModel
 
 MODEL = "model.onnx"
@@ -52,21 +59,14 @@ def publish(
         PublishError: The repository cannot take the models; nothing was published.
     """
     with RepositoryWriter(repository) as writer:
-        # Leave out what no export can complete
-        present = []
-        for model in models:
-            if model.hand_written and not (repository / model.name).is_dir():
-                report(f"{repository} has no model {model.name} to configure: copy it there first")
-            else:
-                present.append(model)
-        models = present
+        models = _present(models, repository, report)
 
         # Export and compare
         files: dict[str, dict[str, bytes]] = {}
         parity: dict[str, list[ParityCase]] = {}
         reduced: dict[str, dict[str, dict[str, Difference]]] = {}
         for model in models:
-            files[model.name] = dict(model.version_files)
+            files[model.name] = {}
             if model.graph is None:
                 continue
             report(f"exporting {checkpoint} as {model.name}")
@@ -98,7 +98,7 @@ def publish(
                 _model_files(model),
                 files[model.name],
                 None
-                if model.hand_written
+                if model.graph is None
                 else _manifest(
                     model,
                     checksums,
@@ -110,6 +110,81 @@ def publish(
             for model in models
         ]
         return writer.publish(folders, version)
+
+
+def configure(
+    models: Sequence[ServedModel],
+    repository: Path,
+    report: Callable[[str], None] = lambda _line: None,
+) -> list[Path]:
+    """Writes the configurations of published models anew, and their checksums into the manifests.
+
+    For configurations that changed while the networks did not: the versions stay as they are.
+
+    Args:
+        models: All models of one checkpoint, the one that the newest version was made from.
+        repository: The model repository.
+        report: Called with each line of progress.
+
+    Returns:
+        The folders that changed.
+
+    Raises:
+        OSError: A file cannot be read or written.
+        ValueError: A manifest is none.
+        PublishError: A network has not been published, or the repository cannot take the files.
+    """
+    with RepositoryWriter(repository) as writer:
+        models = _present(models, repository, report)
+        own = {
+            model.name: fingerprints(
+                {f"../{path}": content for path, content in _model_files(model).items()}
+            )
+            for model in models
+        }
+        folders = []
+        for model in models:
+            files = _model_files(model)
+            if model.graph is not None:
+                version = max(versions(repository / model.name), default=0)
+                if not version:
+                    raise PublishError(
+                        f"{repository} has no version of {model.name}: export the family first"
+                    )
+                path = f"{version}/{MANIFEST}"
+                manifest = Manifest.from_json((repository / model.name / path).read_bytes())
+                stated = {
+                    model.name: manifest.provenance["files"],
+                    **manifest.provenance.get("published_with", {}),
+                }
+                renewed = {
+                    name: _renewed(stated.get(name, {}), files) for name, files in own.items()
+                }
+                manifest.provenance["files"] = renewed.pop(model.name)
+                if renewed:
+                    manifest.provenance["published_with"] = renewed
+                files[path] = manifest.to_json()
+            folders.append(ModelFolder(model.name, files, {}, None))
+        return writer.replace_files(folders)
+
+
+def _renewed(stated: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Checksums of a version's files as stated, and of the model's own files as they are now."""
+    kept = {path: each for path, each in stated.items() if not path.startswith("../")}
+    return dict(sorted({**kept, **own}.items()))
+
+
+def _present(
+    models: Sequence[ServedModel], repository: Path, report: Callable[[str], None]
+) -> list[ServedModel]:
+    """The models but those whose code the repository lacks, which no export can complete."""
+    present = []
+    for model in models:
+        if model.graph is None and not (repository / model.name).is_dir():
+            report(f"{repository} has no model {model.name} to configure: copy it there first")
+        else:
+            present.append(model)
+    return present
 
 
 def _model_files(model: ServedModel) -> dict[str, bytes]:

@@ -42,7 +42,7 @@ class ModelFolder:
 
     Attributes:
         name: The model's name.
-        model_files: Files of the model's own folder by path in it, config.pbtxt among them.
+        model_files: Files of the model's own folder by path in it, such as config.pbtxt.
         version_files: Files of the version's folder by name, beside the manifest.
         manifest: Where the files come from; None if the model's versions stay as they are, and only
             its own files are replaced.
@@ -145,6 +145,27 @@ class RepositoryWriter:
                 f"versions are never changed, and Triton serves the newest; take {last + 1}"
             )
 
+        self._replace(models, version)
+        return Publication(self._folders(models, version), version, is_new=True)
+
+    def replace_files(self, models: Sequence[ModelFolder]) -> list[Path]:
+        """Replaces files of models' own folders, all of them together; versions stay as they are.
+
+        Args:
+            models: Without manifests.
+
+        Returns:
+            The folders of those that were not so already. If there are none, nothing changes.
+
+        Raises:
+            PublishError: The file system cannot swap folders.
+        """
+        changed = [each for each in models if not _is_same(self._repository / each.name, 0, each)]
+        if changed:
+            self._replace(changed, 0)
+        return [self._repository / each.name for each in changed]
+
+    def _replace(self, models: Sequence[ModelFolder], version: int) -> None:
         # Build the folders
         for each in models:
             self._stage(each, version)
@@ -157,7 +178,6 @@ class RepositoryWriter:
         _sync(self._staging)
         self._swap_all([each.name for each in models])
         journal.unlink()
-        return Publication(self._folders(models, version), version, is_new=True)
 
     def _folders(self, models: Sequence[ModelFolder], version: int) -> tuple[Path, ...]:
         return tuple(

@@ -102,17 +102,15 @@ class ServedModel:
     Attributes:
         name: The model's name.
         config: The text of its config.pbtxt.
-        graph: What is exported to model.onnx; None for an ensemble, and for a model in Python.
+        graph: What is exported to model.onnx; None for a model in Python, whose code no export
+            writes. Then the configuration and the files beside it are all that is published, where
+            the model lies in the repository.
         quantised: What is written beside it in 8 bits; None for nothing.
         half_differences: With numbers, the graph with convolutions in 16 bits is written beside it
             for GPUs; they are the largest mean differences from PyTorch's by output.
         gpu: How GPUs serve it; None for a model without a network.
         model_files: Files beside config.pbtxt, such as labels, by name.
-        version_files: Files in the version's folder beside model.onnx, by name: the code of a model
-            in Python.
         provenance: What the manifest says about the network, as plain JSON.
-        hand_written: Whether the versions are code that no export writes. Then the config.pbtxt is
-            all that is published, where the model lies in the repository.
     """
 
     name: str
@@ -122,6 +120,4 @@ class ServedModel:
     half_differences: Mapping[str, float] | None = None
     gpu: GpuServing | None = None
     model_files: Mapping[str, bytes] = field(default_factory=dict)
-    version_files: Mapping[str, bytes] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    hand_written: bool = False

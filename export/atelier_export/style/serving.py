@@ -144,7 +144,6 @@ def style_models(
         ServedModel(
             name="stylize",
             config=triton_config(folder / "stylize.pbtxt", names=names),
-            hand_written=True,
         ),
     ]
 

@@ -7,10 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
+from model_metrics import ModelMetrics
 from request_queue import QueueFullError, RequestQueue, TooLateError, Waiting
+from whole_numbers import ABOVE_0, read_whole_numbers
 
+BOUNDS = ("workers", "max_queue_size", "max_queue_bytes", "max_request_seconds")
+"""Parameters of a configuration: see `RequestQueue`, and the last in `QueuedModel`."""
 GAUGE = "atelier_queue_requests"
 GAUGE_SECONDS = 0.05
 """Between two messages to Triton, which holds the metrics."""
@@ -72,6 +76,31 @@ class QueuedModel:
         self._threads.append(threading.Thread(target=self._watch, daemon=True))
         for thread in self._threads:
             thread.start()
+
+    @classmethod
+    def from_config(
+        cls,
+        utils: Any,
+        args: dict[str, str],
+        answer: Callable[[Any, Callable[[], float]], Any],
+        metrics: ModelMetrics,
+    ) -> Self:
+        """Starts the workers as a configuration says, with its parameters of `BOUNDS`.
+
+        Args:
+            utils: The module `triton_python_backend_utils`.
+            args: What Triton gives `initialize`.
+            answer: As above.
+            metrics: What is told of requests that are not worked at, and of waiting.
+
+        Raises:
+            ValueError: A parameter is missing or unusable.
+        """
+        bounds = read_whole_numbers(args["model_config"], dict.fromkeys(BOUNDS, ABOVE_0))
+        workers, max_requests, max_bytes, max_seconds = (bounds[name] for name in BOUNDS)
+        queue: RequestQueue[Any] = RequestQueue(workers, max_requests, max_bytes)
+        name = args["model_name"]
+        return cls(utils, name, queue, answer, workers, max_seconds, metrics.ended, metrics.waited)
 
     def take(self, request: Any, size: int) -> Any:
         """Queues a request, or refuses it at once.

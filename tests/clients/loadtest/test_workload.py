@@ -19,7 +19,6 @@ CONFIGS = {path.parent.name: path.read_text() for path in REPOSITORY.glob("*/con
 TAKEN = {
     "classifier": {"image"},
     "classify": {"image"},
-    "decode": {"image"},
     "generate": {"seed"},
     "generator": {"latent", "movement"},
     "style": {"image", "style"},
@@ -53,9 +52,11 @@ def test_a_request_is_made_for_each_served_model(model):
     assert len({sample.body for sample in requests.samples}) > 1
 
 
-def test_a_model_for_which_there_is_nothing_to_send_is_refused():
+def test_a_model_for_which_there_is_nothing_to_send_is_refused(monkeypatch):
+    of_pixels = CONFIGS["vae_encoder"].replace('name: "image"', 'name: "pixels"')
+    monkeypatch.setitem(CONFIGS, "vae_encoder", of_pixels)
     with pytest.raises(InvalidRequest, match="there is no way to make its input 'pixels'"):
-        made("encode")
+        made("vae_encoder")
 
 
 def test_models_and_sizes_are_drawn_by_their_weights():

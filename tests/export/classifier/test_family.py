@@ -18,6 +18,8 @@ from atelier_export.classifier.report import evaluation_tables
 from atelier_export.commands.groups import calibrate, evaluate, export, train
 from atelier_export.data.paintings import ERAS, MOVEMENTS
 from atelier_export.onnx_graph.export import check_readable
+from atelier_export.publishing.manifest import fingerprints
+from fakes.python_models import copy_code
 
 SMALL = (
     "--steps", 6, "--batch", 8, "--side", 32, "--last-side", 64, "--components", 4,
@@ -47,14 +49,13 @@ def training(movements, vgg_file, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def repository(training, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("export") / "repository"
+    copy_code(folder, "classify")
     result = run(
         export, "classifier", "--checkpoint", training / "classifier.safetensors",
         "--model-repository", folder,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines()[-2:] == [
-        f"published version 1 in {folder / name / '1'}" for name in ("classifier", "classify")
-    ]
+    assert result.output.endswith(f"published version 1 in {folder / 'classifier' / '1'}\n")
     return folder
 
 
@@ -87,35 +88,28 @@ def test_a_training_that_is_done_gives_the_same_checkpoint_again(training, movem
     assert again == load_classifier_checkpoint(training / "classifier.safetensors").training
 
 
-def test_both_models_are_published_with_labels_and_name_each_other(repository):
-    config = text_format.Parse(
-        (repository / "classifier" / "config.pbtxt").read_text(), ModelConfig()
-    )
+@pytest.mark.parametrize("model", ["classifier", "classify"])
+def test_both_models_are_published_with_labels(repository, model):
+    config = text_format.Parse((repository / model / "config.pbtxt").read_text(), ModelConfig())
     assert {output.name: list(output.dims) for output in config.output} == {
         "probabilities": [len(MOVEMENTS)],
         "era_probabilities": [len(ERAS)],
     }
     labels = {output.name: output.label_filename for output in config.output}
     for name, names in (("probabilities", MOVEMENTS), ("era_probabilities", ERAS)):
-        text = (repository / "classifier" / labels[name]).read_text()
+        text = (repository / model / labels[name]).read_text()
         assert text.splitlines() == list(names)
-    ensemble = text_format.Parse(
-        (repository / "classify" / "config.pbtxt").read_text(), ModelConfig()
-    )
-    assert [step.model_name for step in ensemble.ensemble_scheduling.step] == [
-        "decode",
-        "classifier",
-    ]
-    manifests = {
-        name: json.loads((repository / name / "1" / "manifest.json").read_text())
-        for name in ("classifier", "classify")
+
+
+def test_the_manifest_names_what_was_published_with_it(repository):
+    manifest = json.loads((repository / "classifier" / "1" / "manifest.json").read_text())
+    beside = [path for path in (repository / "classify").iterdir() if path.is_file()]
+    assert len(beside) == 3
+    assert manifest["published_with"] == {
+        "classify": fingerprints({f"../{path.name}": path.read_bytes() for path in beside})
     }
-    assert manifests["classify"]["published_with"] == {
-        "classifier": manifests["classifier"]["files"]
-    }
-    assert manifests["classifier"]["published_with"] == {"classify": manifests["classify"]["files"]}
-    assert manifests["classifier"]["eras"] == {era: list(its) for era, its in ERAS.items()}
-    parity = manifests["classifier"]["measured"]["parity_with_pytorch"]
+    assert manifest["eras"] == {era: list(its) for era, its in ERAS.items()}
+    parity = manifest["measured"]["parity_with_pytorch"]
     assert parity["largest_difference"].keys() == {"probabilities", "era_probabilities"}
     assert max(parity["largest_difference"].values()) <= 1e-3
 
@@ -147,7 +141,49 @@ def test_exporting_again_gives_the_same_bytes_and_changes_nothing(training, repo
         export, "classifier", "--checkpoint", training / "classifier.safetensors",
         "--model-repository", repository,
     )  # fmt: skip
-    assert result.output.count("already holds this export; nothing was changed") == 2
+    assert result.output.count("already holds this export; nothing was changed") == 1
+
+
+def test_the_configurations_can_be_written_anew_alone(training, repository, tmp_path):
+    published = shutil.copytree(repository, tmp_path / "repository")
+    arguments = (
+        export, "classifier", "--checkpoint", training / "classifier.safetensors",
+        "--model-repository", published, "--configurations",
+    )  # fmt: skip
+    said = run(*arguments)
+    assert said.output == f"{published} already holds these configurations; nothing was changed\n"
+
+    # As if an older template had been published: the checksums are of that one.
+    manifest = published / "classifier" / "1" / "manifest.json"
+    older = json.loads(manifest.read_text())
+    for folder, stated in (("classifier", "files"), ("classify", "published_with")):
+        config = published / folder / "config.pbtxt"
+        config.write_text("# older\n" + config.read_text())
+        files = older[stated] if stated == "files" else older[stated]["classify"]
+        files.update(fingerprints({"../config.pbtxt": config.read_bytes()}))
+    manifest.write_text(json.dumps(older))
+    network = (published / "classifier" / "1" / "model.onnx").stat().st_mtime_ns
+    said = run(*arguments)
+    assert said.exit_code == 0, said.output
+    assert said.output.count("configured ") == 2
+    for path in repository.rglob("*"):
+        if path.is_file():
+            assert (published / path.relative_to(repository)).read_bytes() == path.read_bytes()
+    assert (published / "classifier" / "1" / "model.onnx").stat().st_mtime_ns == network
+    assert [path.name for path in (published / "classifier").glob("[0-9]*")] == ["1"]
+
+
+def test_configurations_need_a_published_network_and_make_no_version(training, tmp_path):
+    arguments = (
+        export, "classifier", "--checkpoint", training / "classifier.safetensors",
+        "--model-repository", tmp_path / "repository", "--configurations",
+    )  # fmt: skip
+    missing = run(*arguments)
+    assert missing.exit_code == 1
+    assert "has no version of classifier: export the family first" in missing.output
+    both = run(*arguments, "--version", 3)
+    assert both.exit_code == 2
+    assert "it goes with neither --version nor --tensorrt" in both.output
 
 
 def test_a_classifier_of_digits_is_not_published(digits_training, tmp_path):

@@ -29,6 +29,7 @@ from atelier_export.publishing.manifest import fingerprints
 from atelier_export.publishing.publish import publish
 from atelier_export.vae.checkpoint import VAECheckpoint, save_vae_checkpoint
 from atelier_export.vae.network import VAE, VAEConfig
+from fakes.python_models import copy_code
 
 SMALL = (
     "--steps", 4, "--batch", 4, "--latent", 8, "--width", 6, "--warm-up", 1, "--log-every", 2
@@ -86,6 +87,8 @@ def training(movements, networks, tmp_path_factory) -> Path:
 def repository(training, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("export") / "repository"
     checkpoint = training / "generator.safetensors"
+    for model in ("latents", "generate"):
+        copy_code(folder, model)
     publish(family.served_models(checkpoint), checkpoint, folder)
     return folder
 
@@ -158,24 +161,18 @@ def test_the_export_gives_the_same_bytes_again(training, repository):
     before = {file: file.read_bytes() for file in repository.rglob("*") if file.is_file()}
     publication = publish(models, checkpoint, repository)
     assert not publication.is_new
-    assert publication.folders == tuple(
-        repository / name / "1" for name in ("generator", "latents", "generate")
-    )
+    assert publication.folders == (repository / "generator" / "1",)
     assert {file: file.read_bytes() for file in repository.rglob("*") if file.is_file()} == before
 
 
-def test_the_code_of_latents_is_published_with_its_checksums(repository):
-    version = repository / "latents" / "1"
-    code = Path(family.__file__).parent / "latents"
-    files = {file.name: file.read_bytes() for file in code.glob("*.py")}
-    assert "model.py" in files
-    assert {file.name: file.read_bytes() for file in version.glob("*.py")} == files
-    assert {file.name for file in version.iterdir()} == {*files, "manifest.json"}
-    manifest = json.loads((version / "manifest.json").read_text())
-    assert manifest["files"] == fingerprints(
-        {**files, "../config.pbtxt": (repository / "latents" / "config.pbtxt").read_bytes()}
-    )
-    assert set(manifest["published_with"]) == {"generator", "generate"}
+def test_the_models_in_python_get_the_configurations_that_the_manifest_names(repository):
+    manifest = json.loads((repository / "generator" / "1" / "manifest.json").read_text())
+    stated = manifest["published_with"]
+    assert set(stated) == {"latents", "generate"}
+    for name in stated:
+        config = (repository / name / "config.pbtxt").read_bytes()
+        assert stated[name] == fingerprints({"../config.pbtxt": config})
+        assert ",".join(MOVEMENTS).encode() in config
 
 
 def test_digits_are_learnt_by_the_same_code_and_judged(digits, networks, digits_training):

@@ -67,40 +67,31 @@ def test_the_configuration_names_the_movements_and_the_shapes(painter):
 
 @pytest.fixture
 def configs(painter):
-    """The configurations of what is published, and that of `encode`, by the model's name."""
+    """The configurations of what is published, by the model's name."""
     texts = [each.config for each in generator_models(GeneratorCheckpoint(painter, CLASSES, {}))]
-    texts.append((MODELS / "encode" / "config.pbtxt").read_text())
     parsed = [text_format.Parse(text, ModelConfig()) for text in texts]
     return {config.name: config for config in parsed}
 
 
-def test_the_steps_of_the_ensemble_fit_together(configs):
-    ensemble = configs["generate"]
-    assert list(ensemble.input) == list(configs["latents"].input)
-    assert all(tensor.optional for tensor in ensemble.input)
-    given = tensors = {tensor.name for tensor in ensemble.input}
-    for step in ensemble.ensemble_scheduling.step:
-        model = configs[step.model_name]
-        assert set(step.input_map) == {tensor.name for tensor in model.input}
-        assert set(step.output_map) == {tensor.name for tensor in model.output}
-        assert set(step.input_map.values()) <= tensors
-        # No two steps run side by side.
-        assert set(step.input_map.values()) & given
-        given = set(step.output_map.values())
-        tensors = tensors | given
-    assert {tensor.name for tensor in ensemble.output} == given
+def test_generate_takes_what_latents_does_and_calls_the_generator(configs):
+    generate, latents, generator = (configs[name] for name in ("generate", "latents", "generator"))
+    assert list(generate.input) == list(latents.input)
+    assert all(tensor.optional for tensor in generate.input)
+    assert generate.parameters["calls"].string_value == "generator"
+    assert {tensor.name for tensor in generator.input} == {"latent", "movement"}
 
 
-def test_what_latents_knows_of_the_others_is_so(configs):
-    latents, generator = configs["latents"].parameters, configs["generator"]
-    assert {name: each.string_value for name, each in latents.items()} == {
+@pytest.mark.parametrize("name", ["latents", "generate"])
+def test_what_the_others_know_of_the_generator_is_so(configs, name):
+    parameters, generator = configs[name].parameters, configs["generator"]
+    expected = {
         "movements": generator.parameters["movements"].string_value,
         "latent_length": "6",
         "max_count": str(generator.max_batch_size),
         "truncation": "1.0",
         "largest_truncation": "4.0",
     }
-    assert configs["encode"].max_batch_size == generator.max_batch_size
+    assert {name: parameters[name].string_value for name in expected} == expected
 
 
 def test_a_checkpoint_holds_both_networks_and_its_classes(painter, tmp_path):

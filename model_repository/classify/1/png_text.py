@@ -1,0 +1,1 @@
+../../stylize/1/png_text.py

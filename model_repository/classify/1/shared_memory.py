@@ -1,0 +1,1 @@
+../../stylize/1/shared_memory.py

@@ -1,1 +1,0 @@
-../../decode/1/model_metrics.py

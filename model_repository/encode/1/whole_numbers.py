@@ -1,1 +1,0 @@
-../../decode/1/whole_numbers.py

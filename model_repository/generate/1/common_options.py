@@ -1,0 +1,1 @@
+../../stylize/1/common_options.py

@@ -1,0 +1,1 @@
+../../latents/1/drawn_latents.py

@@ -1,0 +1,1 @@
+../../latents/1/latents_options.py

@@ -1,0 +1,1 @@
+../../stylize/1/model_metrics.py

@@ -1,0 +1,1 @@
+../../latents/1/movement_names.py

@@ -1,0 +1,1 @@
+../../latents/1/own_latents.py

@@ -1,0 +1,1 @@
+../../latents/1/seeded_latents.py

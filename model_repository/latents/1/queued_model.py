@@ -1,0 +1,1 @@
+../../stylize/1/queued_model.py

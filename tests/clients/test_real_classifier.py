@@ -16,7 +16,6 @@ from atelier._cli.root import run
 from fakes.triton import serving
 
 ROOT = Path(__file__).parents[2]
-REPOSITORY = ROOT / "model_repository"
 README = (ROOT / "README.md").read_text()
 
 

@@ -28,7 +28,6 @@ from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
 from fakes.triton import serving
 from fakes.waiting import until
 
-REPOSITORY = Path(__file__).parents[2] / "model_repository"
 HOLD = """
 
 import time

@@ -20,6 +20,7 @@ from atelier_export.classifier.augmentation import Windows
 from atelier_export.files.atomic_write import atomic_write
 from atelier_export.losses.vgg import VGG19
 from atelier_export.publishing.manifest import sha256
+from atelier_export.training.device import fast_precision
 
 LAYERS = ("relu3_1", "relu4_1", "relu5_1")
 CHANNELS = 256 + 512 + 512
@@ -47,7 +48,7 @@ def cell_moments(vgg: VGG19, images: Tensor) -> Tensor:
         (B, 2, C, GRID, GRID) float16: the mean and the root of the mean square, which unlike the
         mean square itself fits into float16.
     """
-    with torch.autocast(images.device.type, torch.bfloat16):
+    with fast_precision(images.device):
         activations = vgg(images.contiguous(memory_format=torch.channels_last), LAYERS)
     moments = []
     for activation in activations.values():
@@ -196,8 +197,8 @@ class Teacher(nn.Module):
         )  # (n, P)
         self.mean, self.deviation = x.mean(dim=0), x.std(dim=0) + 1e-6
         x = (x - self.mean) / self.deviation
-        # Of x itself: the eigenvalues of its covariance are 0 for the most part where there are fewer
-        # images than statistics, and on some processors LAPACK finds none of them then.
+        # Of x, not of its covariance, most of whose eigenvalues are 0 where images are few: on some
+        # processors LAPACK finds none then.
         _, values, directions = torch.linalg.svd(x, full_matrices=False)  # descending
         deviations = (values.square() / len(x) + 1e-6).sqrt()
         self.projection = (directions.T / deviations)[:, : self.projection.shape[1]]

@@ -34,7 +34,7 @@ from atelier_export.data.mnist import read_digits
 from atelier_export.data.paintings import read_paintings
 from atelier_export.publishing.manifest import sha256
 from atelier_export.settings import RunSettings
-from atelier_export.training.device import usable_device
+from atelier_export.training.device import fast_precision, usable_device
 from atelier_export.training.loop import Update, run_training
 from atelier_export.training.moving_average import moving_average
 from atelier_export.training.schedule import trapezoid
@@ -241,7 +241,7 @@ class ClassifierTraining:
 
         # Loss
         image = image.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(image.device.type, torch.bfloat16):
+        with fast_precision(image.device):
             features = self._network.features(image).float()  # (B, F)
         logits = self._network.head(features)  # (B, K)
         loss = F.cross_entropy(logits, target)

@@ -23,6 +23,7 @@ from torch import Tensor
 from atelier_export.losses.perceptual import PerceptualLoss
 from atelier_export.losses.weights import LossWeights
 from atelier_export.settings import setting
+from atelier_export.training.device import fast_precision
 
 METHOD = 1
 """Version of the method, part of the key of stored curves: raise it when the images change."""
@@ -49,7 +50,8 @@ class PaintSettings(LossWeights):
         iterations: Limit; the optimizer stops early when it finds no lower loss.
         start: The photograph itself, or uniform noise as in the paper, whose grain fades slowly.
         optimizer: L-BFGS as in the paper, with a line search; or Adam.
-        precision: Of the convolutions; bfloat16 halves the time on a CPU that supports it.
+        precision: Of the convolutions; bfloat16 halves the time on a processor that has it;
+            others compute in float32.
         seed: Seed of the noise.
     """
 
@@ -145,9 +147,7 @@ class _Objective:
         self.variable.grad = None
         with torch.enable_grad():
             image = self.variable.clamp(0, 1)
-            with torch.autocast(
-                image.device.type, torch.bfloat16, enabled=self._settings.precision == "bfloat16"
-            ):
+            with fast_precision(image.device, enabled=self._settings.precision == "bfloat16"):
                 distances = self._perceptual_loss(image, self._content, self._style)
             loss = self._settings.total(distances)[0]
             penalty = (self.variable - image).square().mean()

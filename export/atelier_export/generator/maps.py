@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from atelier_export.training.device import fast_precision
 from atelier_export.vae.bounds import sample_posterior
 from atelier_export.vae.network import VAE
 
@@ -105,7 +106,7 @@ def encode_paintings(vae: VAE, images: Tensor, flip: float, batch: int = 16) -> 
         image = some.to(device).float() / 255  # (B, 3, N, N)
         both = torch.stack([image, image.flip(3)], dim=1)  # (B, 2, 3, N, N)
         both = both.flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (2 B, 3, N, N)
-        with torch.autocast(device.type, torch.bfloat16):  # as in its training
+        with fast_precision(device):  # as in its training
             mean, log_variance = vae.encoder(both)  # (2 B, L) each
         shape = (len(some), 2, *vae.config.latent_shape)
         means.append(mean.reshape(shape).cpu())

@@ -23,6 +23,7 @@ from atelier_export.generator.painter import (
 )
 from atelier_export.generator.settings import GeneratorSettings
 from atelier_export.reports.contact_sheet import Column, contact_sheet
+from atelier_export.training.device import fast_precision
 from atelier_export.training.loop import Update
 from atelier_export.training.moving_average import moving_average
 from atelier_export.training.schedule import trapezoid
@@ -149,7 +150,7 @@ class GANTraining:
         latent = torch.from_numpy(draw_latents(random, count, self._config.latent))  # (B, Z)
 
         # Discriminator
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with fast_precision(self._device):
             fake = self._adversary.view(generator(latent.to(self._device), label))  # (B, C, S, S)
             real, seen = self._augment(real, random), self._augment(fake.detach(), random)
             real_logit, fake_logit = discriminator(real, label), discriminator(seen, label)
@@ -169,7 +170,7 @@ class GANTraining:
 
         # Generator
         self._let_learn(False)
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with fast_precision(self._device):
             logit = discriminator(self._augment(fake, random), label)
         adversarial = self._adversary.generator_loss(logit)
         _step(adversarial, *self._optimizers[0])

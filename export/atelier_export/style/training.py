@@ -46,7 +46,7 @@ from atelier_export.style.settings import (
     StyleSettings,
 )
 from atelier_export.style.temporal_stability import Move, stability_distance, with_noise
-from atelier_export.training.device import usable_device
+from atelier_export.training.device import fast_precision, usable_device
 from atelier_export.training.loop import Update, run_training
 from atelier_export.training.schedule import trapezoid
 from atelier_export.training.state import Stateful
@@ -280,7 +280,7 @@ class StyleTraining:
         move = Move(int(down), int(right))
         first, moved = move.views(crops, side)
 
-        with torch.autocast(crops.device.type, torch.bfloat16):
+        with fast_precision(crops.device):
             # Paint the first view, and measure its distances.
             content = self._content(numbers, inner(first, margin))
             painted = inner(self._network(first, style), margin)

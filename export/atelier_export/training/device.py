@@ -1,6 +1,19 @@
-"""Torch devices."""
+"""Torch devices, and the precision that each is fast in."""
 
 import torch
+
+
+def fast_precision(device: torch.device, *, enabled: bool = True) -> torch.autocast:
+    """Convolutions and products in bfloat16, where the device computes in it.
+
+    A processor without AVX-512 has to imitate it, and takes three times as long as in float32.
+
+    Args:
+        device: Where the tensors are.
+        enabled: False for float32 everywhere.
+    """
+    has = device.type != "cpu" or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled and has)
 
 
 def usable_device(name: str) -> torch.device:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from atelier_export.data.images import to_images
 from atelier_export.reports.contact_sheet import Column, contact_sheet
+from atelier_export.training.device import fast_precision
 from atelier_export.training.loop import Update
 from atelier_export.training.moving_average import moving_average
 from atelier_export.training.schedule import trapezoid
@@ -110,7 +111,7 @@ class VAETraining:
         noise = random.standard_normal((settings.batch, network.config.latent), np.float32)
 
         # Posterior and likelihood
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with fast_precision(self._device):
             mean, log_variance = network.encoder(corrupted)  # (B, L) each
             latent = sample_posterior(
                 mean, log_variance, torch.from_numpy(noise).to(self._device)
@@ -130,7 +131,7 @@ class VAETraining:
         if self._perceptual is not None:
             distance, weight, count = self._perceptual
             rebuilt = network.likelihood.image(location[-count:])  # (count, C, N, N)
-            with torch.autocast(self._device.type, torch.bfloat16):
+            with fast_precision(self._device):
                 perceptual = distance(rebuilt, image[-count:]).mean()
             loss = loss + weight * perceptual
             terms["perceptual"] = perceptual.detach()

@@ -81,7 +81,10 @@ class TritonPythonModel:
         latents, movements = draw(pb_utils, request, parameters, self._settings)
         for number in movements:
             self._metrics.count(MOVEMENTS, movement=self._settings.movements[number])
-        inputs: Arrays = {"latent": latents, "movement": np.array(movements, np.int64)[:, np.newaxis]}
+        inputs: Arrays = {
+            "latent": latents,
+            "movement": np.array(movements, np.int64)[:, np.newaxis],
+        }
         check_caller(request)
         with self._metrics.step("network"):
             images = self._network.run(request, version, inputs, ["image"])["image"]

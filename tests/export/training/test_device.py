@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from atelier_export.training.device import usable_device
+from atelier_export.training.device import fast_precision, usable_device
 
 
 def test_the_cpu_can_be_used():
@@ -21,3 +21,16 @@ def test_a_device_that_is_not_here_is_refused(monkeypatch):
     monkeypatch.setattr(torch, "zeros", as_torch_without_cuda)
     with pytest.raises(ValueError, match="'cuda' cannot be used: Torch not compiled with CUDA"):
         usable_device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("capability", "dtype"),
+    [("DEFAULT", torch.float32), ("AVX2", torch.float32), ("AVX512", torch.bfloat16)],
+)
+def test_a_processor_computes_in_bfloat16_where_it_has_it(monkeypatch, capability, dtype):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    matrix, cpu = torch.ones(2, 2), torch.device("cpu")
+    with fast_precision(cpu):
+        assert (matrix @ matrix).dtype == dtype
+    with fast_precision(cpu, enabled=False):
+        assert (matrix @ matrix).dtype == torch.float32

@@ -22,7 +22,7 @@ Parameters: TypeAlias = Mapping[str, str | bool | int | float | None]
 
 _BULK_PRIORITY = 2
 """The level of work that may wait, where a model's configuration has levels; all else has 1."""
-_OWN_QUEUE = frozenset({"stylize"})
+_OWN_QUEUE = frozenset({"classify", "generate", "stylize"})
 """Models with a queue of their own, which cannot see Triton's levels."""
 _LENGTH = struct.Struct("<I")
 _INT64 = range(-(2**63), 2**63)

@@ -15,6 +15,7 @@ from PIL import Image
 from tritonclient.grpc import service_pb2 as messages
 
 from atelier import Client, DeadlineExceeded, InvalidRequest, Overloaded, ServerFailed, Unreachable
+from atelier._calls import InferBytes
 from atelier._retry_policy import LONGEST_TIMEOUT
 from atelier.testing import InferRequest, MockTransport, StatusError
 from fakes.waiting import HANG_SECONDS
@@ -81,6 +82,20 @@ def test_a_client_for_bulk_work_says_so_to_models_with_a_queue(server, ask, jpeg
     assert set(parameters) == {"bulk", "priority"}
     assert parameters["bulk"].bool_param
     assert parameters["priority"].uint64_param == 2
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        ("classify", {"bulk", "priority"}),
+        ("generate", {"bulk", "priority"}),
+        ("vae_encoder", {"priority"}),  # It would refuse another parameter.
+    ],
+)
+def test_bulk_is_said_in_the_way_that_the_model_knows(model, names):
+    call = InferBytes(model, {}, {}, {})
+    request = messages.ModelInferRequest.FromString(call.request(None, bulk=True))
+    assert set(request.parameters) == names
 
 
 def test_the_deadline_of_a_call_is_its_timeout(server, ask, jpeg):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import triton_python_backend_utils as pb_utils
 from answers import Answers, SecondsLeft, check_caller
-from called_network import CalledNetwork
+from called_network import Arrays, CalledNetwork
 from common_options import OptionsError
 from image_container import ImageError
 from image_decoder import Limits, Photograph, decode
@@ -102,7 +102,7 @@ class TritonPythonModel:
         if not self._pace.is_enough(seconds_left(), pixels):
             raise TooLateError("the network would take longer than is left")
         self._metrics.count(PIXELS, pixels)
-        inputs = {"image": photograph.pixels[np.newaxis], "style": weights[np.newaxis]}
+        inputs: Arrays = {"image": photograph.pixels[np.newaxis], "style": weights[np.newaxis]}
         start = time.perf_counter()
         with self._metrics.step("network"):
             outputs = self._network.run(request, options.network_version, inputs, ["stylized"])

@@ -138,8 +138,9 @@ sbom: $(SERVED) | $(TOOLS)  ## Lists what is installed in out/sbom.json (Cyclone
 manifests: $(SERVED)  ## Writes down the code of the models that no export makes, after a change of it
 	$(BIN)/atelier manifest $(addprefix model_repository/,decode/1 encode/1 stylize/1)
 
-bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
+bench: $(SERVED)  ## Measures throughput, added latency and memory of the service, and 8 bits beside float32
 	$(BIN)/python bench/style_service.py
+	$(BIN)/python bench/int8.py
 
 CHAOS ?= --seconds 3600
 chaos: $(SERVED)  ## An hour of mixed traffic with faults, into out/chaos.json; CHAOS="--seconds 600" for less

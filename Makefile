@@ -139,8 +139,9 @@ manifests: $(DEVELOPED)  ## Writes configurations and manifests anew, after a ch
 	$(BIN)/atelier export all --configurations
 	$(BIN)/atelier manifest $(addprefix model_repository/,classify/1 generate/1 latents/1 stylize/1)
 
-bench: $(SERVED)  ## Measures throughput, added latency and memory of the service
+bench: $(SERVED)  ## Measures throughput, added latency and memory of the service, and 8 bits beside float32
 	$(BIN)/python bench/style_service.py
+	$(BIN)/python bench/int8.py
 
 CHAOS ?= --seconds 3600
 chaos: $(SERVED)  ## An hour of mixed traffic with faults, into out/chaos.json; CHAOS="--seconds 600" for less

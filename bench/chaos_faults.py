@@ -12,16 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from PIL import Image
 from skimage import data
 
-from atelier import AsyncClient, Client, InvalidRequest
+from atelier import AsyncClient, Client, DeadlineExceeded, InvalidRequest, Overloaded
 from atelier_serving import TritonServer
+
+ADMITTED = (DeadlineExceeded, Overloaded)
+"""What becomes of those that are too many."""
 
 READY_SECONDS = 120.0
 """For a server that was killed to be ready again."""
 STOPPED_SECONDS = 2.0
 VANISHING = 20
 GARBAGE = 50
+FLOOD = 400
+LARGE = (5000, 3000)
+LARGE_TIMEOUT = 110.0
 
 
 @dataclass(frozen=True)
@@ -155,6 +162,34 @@ def connections_that_break_off(served: Served) -> None:
             call.future(random.randbytes(10_000))
 
 
+def flood(served: Served) -> None:
+    """Asks for far more at once than can wait; the rest is refused at once."""
+
+    async def ask() -> None:
+        async with AsyncClient(served.server.grpc_url, timeout=1, retries=0, bulk=True) as art:
+            small = data.astronaut()[::4, ::4]
+            calls = (art.stylize(small, "udnie") for _ in range(FLOOD))
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+        for each in answers:
+            if isinstance(each, BaseException) and not isinstance(each, ADMITTED):
+                raise each
+
+    asyncio.run(ask())
+
+
+def pictures_of_many_pixels(served: Served) -> None:
+    """Asks for the largest pictures that people have, as many at once as are in work."""
+
+    async def ask() -> None:
+        picture = Image.fromarray(data.astronaut()).resize(LARGE)
+        async with AsyncClient(served.server.grpc_url, timeout=LARGE_TIMEOUT) as art:
+            paintings = await asyncio.gather(*(art.stylize(picture, "udnie") for _ in range(3)))
+        if any(painting.size != LARGE for painting in paintings):
+            raise RuntimeError("a painting has another size than its picture")
+
+    asyncio.run(ask())
+
+
 FAULTS = (
     Fault(kill_of_a_stub, ends_triton=True),
     Fault(kill_of_triton, ends_triton=True),
@@ -164,4 +199,6 @@ FAULTS = (
     Fault(clients_that_vanish),
     Fault(garbage),
     Fault(connections_that_break_off),
+    Fault(flood),
+    Fault(pictures_of_many_pixels),
 )

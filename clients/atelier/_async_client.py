@@ -217,10 +217,15 @@ class AsyncClient(BaseClient):
                 yield result
 
     async def classify(
-        self, image: ImageSource, top: int | None = 3, *, timeout: Timeout = USE_CLIENT_DEFAULT
+        self,
+        image: ImageSource,
+        top: int | None = 3,
+        *,
+        network_version: int | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Classification:
         """Says which movement and era an image belongs to, as `Client.classify` does."""
-        return await self._converse(_classify.classify(image, top), timeout)
+        return await self._converse(_classify.classify(image, top, network_version), timeout)
 
     async def encode(
         self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT
@@ -317,10 +322,11 @@ class AsyncClient(BaseClient):
         movement: str | None = None,
         seed: int | None = None,
         truncation: float | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> list[Image.Image]:
         """Paints new images, as `Client.generate` does."""
-        conversation = _generator.generate(count, movement, seed, truncation)
+        conversation = _generator.generate(count, movement, seed, truncation, network_version)
         return await self._converse(conversation, timeout)
 
     async def latents(

@@ -56,7 +56,9 @@ class Classification:
         return self.eras[0].name
 
 
-def classify(image: ImageSource, top: int | None) -> Conversation[Classification]:
+def classify(
+    image: ImageSource, top: int | None, network_version: int | None
+) -> Conversation[Classification]:
     """Asks `classify` for the movements and eras of an image.
 
     Raises:
@@ -70,7 +72,7 @@ def classify(image: ImageSource, top: int | None) -> Conversation[Classification
         "classify",
         {"image": encoded_image(image).data},
         {"probabilities": _EVERY_CLASS, "era_probabilities": _EVERY_CLASS},
-        {},
+        {"network_version": network_version},
     )
     movements = _labels(response["probabilities"])
     if top is not None and top > len(movements):

@@ -200,7 +200,12 @@ class Client(BaseClient):
         return self._converse(conversation, timeout)
 
     def classify(
-        self, image: ImageSource, top: int | None = 3, *, timeout: Timeout = USE_CLIENT_DEFAULT
+        self,
+        image: ImageSource,
+        top: int | None = 3,
+        *,
+        network_version: int | None = None,
+        timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> Classification:
         """Says which movement and era of painting an image belongs to.
 
@@ -213,6 +218,7 @@ class Client(BaseClient):
         Args:
             image: As in `stylize`; each side at least 16 pixels.
             top: How many movements to give, from 1 to as many as the server has. None means all.
+            network_version: As in `stylize`.
             timeout: As in `stylize`.
 
         Returns:
@@ -224,7 +230,7 @@ class Client(BaseClient):
             AtelierError: As in `stylize`, and the same for OSError.
             TypeError: `image` is none of the kinds above, or `top` is no whole number.
         """
-        return self._converse(_classify.classify(image, top), timeout)
+        return self._converse(_classify.classify(image, top, network_version), timeout)
 
     def encode(self, image: ImageSource, *, timeout: Timeout = USE_CLIENT_DEFAULT) -> Posterior:
         """Encodes an image as a latent of the server's variational autoencoder.
@@ -473,6 +479,7 @@ class Client(BaseClient):
         movement: str | None = None,
         seed: int | None = None,
         truncation: float | None = None,
+        network_version: int | None = None,
         timeout: Timeout = USE_CLIENT_DEFAULT,
     ) -> list[Image.Image]:
         """Paints new images.
@@ -491,6 +498,7 @@ class Client(BaseClient):
             truncation: Above 0, up to 4: how far the numbers of a latent may be from 0, in standard
                 deviations. Less gives more typical images, which resemble each other more. None
                 means the server's own.
+            network_version: As in `stylize`. Another version paints other images of a seed.
             timeout: As in `stylize`, for all requests together.
 
         Returns:
@@ -502,7 +510,7 @@ class Client(BaseClient):
             AtelierError: As in `stylize`.
             TypeError: An argument is of another type.
         """
-        conversation = _generator.generate(count, movement, seed, truncation)
+        conversation = _generator.generate(count, movement, seed, truncation, network_version)
         return self._converse(conversation, timeout)
 
     def latents(

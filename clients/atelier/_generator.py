@@ -54,11 +54,12 @@ def generate(
     movement: str | None,
     seed: SupportsIndex | None,
     truncation: SupportsFloat | None,
+    network_version: int | None,
 ) -> Conversation[list[Image.Image]]:
     """Asks for images of a seed; without a seed, one is drawn."""
     count = whole_number("count", count, 1, MAX_IMAGES)
     inputs = {**_seed(seed), **_movement(movement)}
-    options = {"truncation": _truncation(truncation)}
+    options = {"truncation": _truncation(truncation), "network_version": network_version}
     settings = yield from generator_settings()
     images: list[Image.Image] = []
     for part in _parts(count, settings.max_count):

@@ -134,6 +134,15 @@ def test_the_truncation_is_the_servers_unless_it_is_given(scripted, ask):
     assert scripted.requests[-1].parameters["truncation"].double_param == 4
 
 
+def test_a_version_of_the_network_is_asked_for_in_every_request(scripted, ask):
+    scripted.generator.max_count = 2
+    ask(scripted.url, "generate", 3, seed=1, network_version=4)
+    versions = [request.parameters["network_version"].int64_param for request in scripted.requests]
+    assert versions == [4, 4]
+    ask(scripted.url, "generate", seed=1)
+    assert "network_version" not in scripted.requests[-1].parameters
+
+
 def test_latents_of_the_callers_own(scripted, ask):
     latents = np.linspace(-1, 1, 6 * LENGTH, dtype=np.float32).reshape(6, LENGTH)
     for same in (latents, latents.astype(np.float64), latents.tolist(), latents[:, ::-1][:, ::-1]):

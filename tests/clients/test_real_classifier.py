@@ -68,6 +68,12 @@ def test_top_limits_the_movements_and_not_the_eras(url, ask):
         ask(url, "classify", solid("red"), top=10)
 
 
+def test_a_version_of_the_network_is_the_callers_choice(url, ask):
+    assert ask(url, "classify", solid("red"), network_version=1).movement == "baroque"
+    with pytest.raises(InvalidRequest, match="network_version 2 is not served: leave it out"):
+        ask(url, "classify", solid("red"), network_version=2)
+
+
 @pytest.mark.parametrize(
     ("image", "reason"),
     [

@@ -175,17 +175,26 @@ class Soak:
     samples: list[Sample] = field(default_factory=list)
 
     async def break_things(self, faults: Sequence[Fault], seed: int = 0) -> None:
-        """Has a fault happen after each interval; those that end Triton only in the first half."""
+        """Has a fault happen after each interval; those that end Triton only in the first half.
+
+        The second half begins with those that take the most memory, so that the rest of it does not
+        grow by them.
+        """
         chosen = random.Random(seed)
         start = time.monotonic()
         turn: list[Fault] = []
+        halfway = False
         while (now := time.monotonic() - start) + self.interval < self.seconds:
             await asyncio.sleep(self.interval)
             now += self.interval
-            allowed = [each for each in faults if now <= self.seconds / 2 or not each.ends_triton]
-            turn = [each for each in turn if each in allowed] or chosen.sample(
-                allowed, len(allowed)
-            )
+            if now > self.seconds / 2 and not halfway:
+                halfway = True
+                faults = sorted(
+                    (each for each in faults if not each.ends_triton),
+                    key=lambda each: each.takes_most,
+                )
+                turn = list(faults)
+            turn = turn or chosen.sample(faults, len(faults))
             fault = turn.pop()
             try:
                 await asyncio.to_thread(fault.happen, self.served)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import os
 import random
 import shutil
@@ -46,10 +47,12 @@ class Fault:
     Attributes:
         happen: Has it happen, and returns when it is over; raises where what must follow does not.
         ends_triton: Whether Triton is started again.
+        takes_most: Whether Triton takes more memory for it than for all else, and keeps it.
     """
 
     happen: Callable[[Served], None]
     ends_triton: bool = False
+    takes_most: bool = False
 
     @property
     def name(self) -> str:
@@ -181,11 +184,15 @@ def pictures_of_many_pixels(served: Served) -> None:
     """Asks for the largest pictures that people have, as many at once as are in work."""
 
     async def ask() -> None:
-        picture = Image.fromarray(data.astronaut()).resize(LARGE)
+        file = io.BytesIO()
+        Image.fromarray(data.astronaut()).resize(LARGE).save(file, "JPEG")
         async with AsyncClient(served.server.grpc_url, timeout=LARGE_TIMEOUT) as art:
-            paintings = await asyncio.gather(*(art.stylize(picture, "udnie") for _ in range(3)))
-        if any(painting.size != LARGE for painting in paintings):
-            raise RuntimeError("a painting has another size than its picture")
+            calls = (art.stylize_encoded(file.getvalue(), "udnie") for _ in range(3))
+            paintings = await asyncio.gather(*calls)
+        for painting in paintings:
+            with Image.open(io.BytesIO(painting)) as image:
+                if image.size != LARGE:
+                    raise RuntimeError(f"a painting has {image.size} pixels, not {LARGE}")
 
     asyncio.run(ask())
 
@@ -200,5 +207,5 @@ FAULTS = (
     Fault(garbage),
     Fault(connections_that_break_off),
     Fault(flood),
-    Fault(pictures_of_many_pixels),
+    Fault(pictures_of_many_pixels, takes_most=True),
 )

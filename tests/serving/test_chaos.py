@@ -23,6 +23,8 @@ EACH_ONCE = [
     chaos_faults.garbage,
     chaos_faults.clients_that_vanish,
     chaos_faults.connections_that_break_off,
+    chaos_faults.flood,
+    chaos_faults.pictures_of_many_pixels,
     chaos_faults.stop_of_a_stub,
     chaos_faults.kill_of_a_stub,
 ]

@@ -158,7 +158,10 @@ def configure(
                     **manifest.provenance.get("published_with", {}),
                 }
                 renewed = {
-                    name: _renewed(stated.get(name, {}), files) for name, files in own.items()
+                    each.name: _renewed(
+                        stated.get(each.name, {}) if each.graph else {}, own[each.name]
+                    )
+                    for each in models
                 }
                 manifest.provenance["files"] = renewed.pop(model.name)
                 if renewed:

@@ -35,11 +35,11 @@ TOGETHER = (
         "tests/test_whole_service.py",
         "tests/export/style/test_export.py",
         "tests/export/style/test_int8.py",
+        "tests/export/style/test_compare_style_networks.py",
     ),
     (
         "tests/export/classifier/test_family.py",
         "tests/export/generator/test_family.py",
-        "tests/export/style/test_compare_style_networks.py",
         "tests/export/vae/test_family.py",
         "tests/model_repository/test_generate.py",
     ),

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -97,9 +97,11 @@ def compare_style_networks(data: ComparisonData) -> str:
     """
     settings = EvaluationSettings(side=data.side)
     data.output.mkdir(parents=True, exist_ok=True)
-    files = find_paintings(data.paintings, load_style_checkpoint(data.checkpoints[0]).styles)
+    loaded = load_candidates(data.checkpoints)
+    baseline = next(iter(loaded.values()))
+    files = find_paintings(data.paintings, baseline.styles)
     candidates = measure_candidates(
-        data.checkpoints,
+        loaded,
         load_perceptual_loss(files.values(), data.vgg, settings.style_side),
         held_out_images(data.images, settings.every, settings.side),
         settings,
@@ -109,26 +111,14 @@ def compare_style_networks(data: ComparisonData) -> str:
     return comparison_table(candidates)
 
 
-def measure_candidates(
-    checkpoints: Sequence[Path],
-    perceptual_loss: PerceptualLoss,
-    photographs: Sequence[HeldOut],
-    weights: LossWeights,
-) -> list[Candidate]:
-    """Measures trained networks, the first of which is the baseline.
-
-    Args:
-        checkpoints: See `ComparisonData`.
-        perceptual_loss: Of the styles' paintings, in the same order.
-        photographs: The images to repaint.
-        weights: Of the loss.
+def load_candidates(checkpoints: Sequence[Path]) -> dict[str, StyleCheckpoint]:
+    """Loads trained networks, by the names of their folders.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
         ValueError: A file is no checkpoint, two lie in folders of one name, or the networks have
             different styles.
     """
-    # Load
     loaded: dict[str, StyleCheckpoint] = {}
     for path in checkpoints:
         name = path.resolve().parent.name
@@ -145,6 +135,25 @@ def measure_candidates(
                 f"{name} has the styles {', '.join(checkpoint.styles)}, {baseline} has "
                 f"{', '.join(names)}; compare networks of the same styles in the same order"
             )
+    return loaded
+
+
+def measure_candidates(
+    loaded: Mapping[str, StyleCheckpoint],
+    perceptual_loss: PerceptualLoss,
+    photographs: Sequence[HeldOut],
+    weights: LossWeights,
+) -> list[Candidate]:
+    """Measures trained networks of the same styles.
+
+    Args:
+        loaded: The networks by name; the first is the baseline.
+        perceptual_loss: Of the styles' paintings, in the same order.
+        photographs: The images to repaint.
+        weights: Of the loss.
+    """
+    baseline = next(iter(loaded))
+    names = loaded[baseline].styles
 
     # Export, and measure the time
     graphs = {}

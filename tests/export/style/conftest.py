@@ -1,6 +1,17 @@
-import pytest
+from pathlib import Path
 
+import pytest
+import torch
+
+from atelier_export.onnx_graph.export import export_graph
 from atelier_export.publishing.manifest import Manifest
+from atelier_export.style import serving
+from atelier_export.style.checkpoint import (
+    StyleCheckpoint,
+    load_style_checkpoint,
+    save_style_checkpoint,
+)
+from atelier_export.style.network import ConditionalInstanceNorm, StyleNetwork, StyleNetworkConfig
 from fakes.style_network import IN_TWO_STYLES, style_graph
 
 
@@ -23,3 +34,23 @@ def publish():
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory):
     return _publish(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture(scope="session")
+def checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with three random styles."""
+    torch.manual_seed(0)
+    network = StyleNetwork(StyleNetworkConfig(styles=3, channels=(4, 8, 8), blocks=(0, 0, 1)))
+    for module in network.modules():
+        if isinstance(module, ConditionalInstanceNorm):
+            torch.nn.init.normal_(module.scale, 1, 0.3)
+            torch.nn.init.normal_(module.shift, 0, 0.3)
+    file = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
+    save_style_checkpoint(file, StyleCheckpoint(network, ("red", "green", "blue"), {}))
+    return file
+
+
+@pytest.fixture(scope="session")
+def graph(checkpoint_file: Path) -> bytes:
+    """The network of `checkpoint_file`, exported once for all files: that takes many seconds."""
+    return export_graph(serving.style_graph(load_style_checkpoint(checkpoint_file).network))

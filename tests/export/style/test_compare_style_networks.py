@@ -1,40 +1,63 @@
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
 from atelier_export.commands.groups import compare_style_networks as command
-from atelier_export.style.checkpoint import StyleCheckpoint, save_style_checkpoint
+from atelier_export.onnx_graph.export import export_graph
+from atelier_export.style import compare_style_networks
+from atelier_export.style.checkpoint import (
+    StyleCheckpoint,
+    load_style_checkpoint,
+    save_style_checkpoint,
+)
 from atelier_export.style.network import StyleNetwork, StyleNetworkConfig
 
+STYLES = ("red", "green", "blue")
 
-def _save(path, styles, **shape):
-    network = StyleNetwork(StyleNetworkConfig(len(styles), **shape))
+
+def _save(path, styles):
+    network = StyleNetwork(StyleNetworkConfig(len(styles), patch=4, channels=(8,), blocks=(0,)))
     save_style_checkpoint(path, StyleCheckpoint(network, styles, {}))
 
 
 @pytest.fixture
-def checkpoints(tmp_path):
+def checkpoints(checkpoint_file, tmp_path):
     small, large = (tmp_path / name / "style.safetensors" for name in ("small", "large"))
-    _save(small, ("red", "blue"), patch=4, channels=(8,), blocks=(0,))
-    _save(large, ("red", "blue"), patch=2, channels=(16,), blocks=(1,))
+    _save(small, STYLES)
+    large.parent.mkdir()
+    shutil.copy(checkpoint_file, large)
     return large, small
 
 
 @pytest.fixture
-def arguments(photographs, paintings, vgg_file, tmp_path):
+def large_is_exported(checkpoint_file, graph, monkeypatch):
+    """Spares the comparison another export of the large network."""
+    large = load_style_checkpoint(checkpoint_file).network.config
+
+    def export(asked):
+        return graph if asked.reference.network.config == large else export_graph(asked)
+
+    monkeypatch.setattr(compare_style_networks, "export_graph", export)
+
+
+@pytest.fixture
+def arguments(paintings, vgg_file, tmp_path):
     folder = tmp_path / "photographs"
     folder.mkdir()
     for number in range(20):
         Image.effect_noise((64, 64), 5 * number).convert("RGB").save(folder / f"{number:02}.png")
+    three = shutil.copytree(paintings[0].parent, tmp_path / "paintings")
+    Image.effect_noise((60, 50), 80).convert("RGB").save(three / "green.png")
     return [
-        "--images", str(folder), "--paintings", str(paintings[0].parent),
+        "--images", str(folder), "--paintings", str(three),
         "--vgg", str(vgg_file), "-o", str(tmp_path / "front"), "--side", "64",
     ]  # fmt: skip
 
 
-def test_networks_are_compared_with_the_first(checkpoints, arguments, tmp_path):
+def test_networks_are_compared_with_the_first(checkpoints, large_is_exported, arguments, tmp_path):
     result = CliRunner().invoke(command, [*map(str, checkpoints), *arguments])
     assert result.exit_code == 0, result.output
     baseline, small = json.loads((tmp_path / "front" / "front.json").read_text())
@@ -52,11 +75,13 @@ def test_networks_are_compared_with_the_first(checkpoints, arguments, tmp_path):
 
 
 def test_networks_of_other_styles_are_not_compared(checkpoints, arguments, tmp_path):
-    _save(tmp_path / "other" / "style.safetensors", ("green",), patch=4, channels=(8,), blocks=(0,))
-    files = [str(checkpoints[0]), str(tmp_path / "other" / "style.safetensors")]
+    other = tmp_path / "other" / "style.safetensors"
+    _save(other, ("green",))
+    files = [str(checkpoints[0]), str(other)]
     result = CliRunner().invoke(command, [*files, *arguments])
     assert result.exit_code == 1
-    assert "other has the styles green, large has red, blue; compare networks of" in result.output
+    told = "other has the styles green, large has red, green, blue; compare networks of"
+    assert told in result.output
 
 
 def test_networks_are_told_apart_by_their_folders(checkpoints, arguments, tmp_path):

@@ -10,40 +10,21 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import torch
 from click.testing import CliRunner
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from atelier_export.commands.groups import export
-from atelier_export.onnx_graph.export import check_readable, export_graph
+from atelier_export.onnx_graph.export import check_readable
 from atelier_export.onnx_graph.parity import measure_parity
 from atelier_export.publishing import publish as publish_module
 from atelier_export.publishing.errors import ParityError
 from atelier_export.style import serving as serving_module
-from atelier_export.style.checkpoint import (
-    StyleCheckpoint,
-    load_style_checkpoint,
-    save_style_checkpoint,
-)
-from atelier_export.style.network import ConditionalInstanceNorm, StyleNetwork, StyleNetworkConfig
+from atelier_export.style.checkpoint import load_style_checkpoint
+from atelier_export.style.network import StyleNetwork
 from atelier_export.style.serving import PARITY_SIZES, style_graph, style_mixtures
 
 SIZES = ((16, 16), (17, 31), (63, 48), (130, 190))
-
-
-@pytest.fixture(scope="module")
-def checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small network with three random styles."""
-    torch.manual_seed(0)
-    network = StyleNetwork(StyleNetworkConfig(styles=3, channels=(4, 8, 8), blocks=(0, 0, 1)))
-    for module in network.modules():
-        if isinstance(module, ConditionalInstanceNorm):
-            torch.nn.init.normal_(module.scale, 1, 0.3)
-            torch.nn.init.normal_(module.shift, 0, 0.3)
-    file = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
-    save_style_checkpoint(file, StyleCheckpoint(network, ("red", "green", "blue"), {}))
-    return file
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +33,8 @@ def network(checkpoint_file: Path) -> StyleNetwork:
 
 
 @pytest.fixture(scope="module")
-def exports(checkpoint_file, network, tmp_path_factory) -> tuple[Path, bytes]:
-    """A repository that the command wrote in a process of its own, and a graph made in this one."""
+def repository(checkpoint_file, tmp_path_factory, request) -> Path:
+    """A repository that the command wrote in a process of its own."""
     folder = tmp_path_factory.mktemp("elsewhere")
     command = "from atelier_export.commands.groups import export; export()"
     arguments = ["style", "--checkpoint", checkpoint_file, "--model-repository", "repository"]
@@ -64,23 +45,13 @@ def exports(checkpoint_file, network, tmp_path_factory) -> tuple[Path, bytes]:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        graph = export_graph(style_graph(network))
+        request.getfixturevalue("graph")  # exported meanwhile
         output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert errors == ""
     assert "exporting" in output
     assert output.endswith(f"published version 1 in {folder / 'repository' / 'style' / '1'}\n")
-    return folder / "repository", graph
-
-
-@pytest.fixture(scope="module")
-def repository(exports: tuple[Path, bytes]) -> Path:
-    return exports[0]
-
-
-@pytest.fixture(scope="module")
-def graph(exports: tuple[Path, bytes]) -> bytes:
-    return exports[1]
+    return folder / "repository"
 
 
 def test_two_processes_export_the_same_bytes(repository, graph):

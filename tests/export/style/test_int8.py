@@ -1,14 +1,15 @@
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-import torch
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
-from atelier_export.onnx_graph.export import check_readable, export_graph
+from atelier_export.onnx_graph.export import check_readable
 from atelier_export.onnx_graph.quantisation import measure_ranges
 from atelier_export.publishing import publish as publish_module
 from atelier_export.publishing.calibration import (
@@ -20,13 +21,13 @@ from atelier_export.publishing.errors import QualityError
 from atelier_export.publishing.manifest import sha256
 from atelier_export.publishing.publish import publish
 from atelier_export.publishing.served_model import ConvRange
-from atelier_export.style.checkpoint import StyleCheckpoint, save_style_checkpoint
+from atelier_export.style import serving
 from atelier_export.style.family import served_models
 from atelier_export.style.int8 import StyleQuality
-from atelier_export.style.network import StyleNetwork, StyleNetworkConfig
 from atelier_export.style.serving import style_graph
 
 FLOAT32 = {"red": {"content": 0.8, "style": 0.1, "moved": 9.0, "noise": 0.5}}
+SIZES = ((17, 31), (63, 48))
 STEM = "network.stem.conv.weight"
 
 
@@ -37,28 +38,16 @@ def quality(**changed: float) -> StyleQuality:
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A small network: its checkpoint, which is not calibrated, and its graph."""
-    torch.manual_seed(0)
-    network = StyleNetwork(StyleNetworkConfig(1, patch=4, channels=(8, 8), blocks=(0, 1)))
-    for table in network.style_parameters():
-        torch.nn.init.normal_(table, 0.5, 0.2)
-    file = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
-    save_style_checkpoint(file, StyleCheckpoint(network, ("red",), {}))
-    return file, export_graph(style_graph(network.eval()))
-
-
-@pytest.fixture(scope="module")
-def checkpoint(exported):
-    """The network with a calibration that leaves the stem in float32."""
-    file, graph = exported
+def checkpoint(checkpoint_file, graph, tmp_path_factory):
+    """The small network with a calibration that leaves the stem in float32."""
+    file = Path(shutil.copy(checkpoint_file, tmp_path_factory.mktemp("calibrated")))
     random = np.random.default_rng(0)
     batches = [
         {
             "image": random.integers(0, 256, (1, 64, 48, 3), dtype=np.uint8),
-            "style": np.ones((1, 1), np.float32),
+            "style": np.eye(1, 3, number, dtype=np.float32),
         }
-        for _ in range(3)
+        for number in range(3)
     ]
     ranges = measure_ranges(graph, batches)
     *inner, _ = ranges
@@ -71,10 +60,13 @@ def checkpoint(exported):
     return file
 
 
-@pytest.fixture
-def export_is_there(exported, monkeypatch):
-    """Spares `publish` another export of the network."""
-    monkeypatch.setattr(publish_module, "export_graph", lambda _: exported[1])
+@pytest.fixture(scope="module", autouse=True)
+def quick(graph):
+    """Spares `publish` another export of the network, and the comparison of large images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish_module, "export_graph", lambda _: graph)
+        patch.setattr(serving, "style_graph", lambda network: style_graph(network, SIZES))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +119,7 @@ def test_processors_take_8_bits_and_gpus_float32(repository):
     assert "8.9" in config.cc_model_filenames
 
 
-def test_an_export_is_reproducible(checkpoint, repository, export_is_there, tmp_path):
-    """The one of `repository` is another than the one of `exported`."""
+def test_the_8_bits_of_a_graph_are_reproducible(checkpoint, repository, tmp_path):
     publish(served_models(checkpoint), checkpoint, tmp_path)
     for name in ("model.int8.onnx", "../config.pbtxt"):
         paths = [folder / "style" / "1" / name for folder in (repository, tmp_path)]
@@ -153,9 +144,7 @@ def test_a_calibration_of_other_weights_is_refused(checkpoint, tmp_path):
         served_models(altered(checkpoint, tmp_path, checkpoint="0"))
 
 
-def test_ranges_that_fit_no_image_are_refused_and_nothing_is_published(
-    checkpoint, export_is_there, tmp_path
-):
+def test_ranges_that_fit_no_image_are_refused_and_nothing_is_published(checkpoint, tmp_path):
     ranges = load_calibration(calibration_file(checkpoint), StyleQuality).ranges["style"]
     narrow = dict.fromkeys(ranges, ConvRange((0, 0.01), (-0.01, 0.01)))
     file = altered(checkpoint, tmp_path, ranges={"style": narrow})

@@ -16,7 +16,7 @@ from atelier_export.commands.options import settings_command
 from atelier_export.onnx_graph.export import check_readable
 from atelier_export.onnx_graph.runtime import cpu_session
 from atelier_export.publishing.publish import publish
-from atelier_export.vae import family, int8
+from atelier_export.vae import family, int8, int8_calibration
 from atelier_export.vae.checkpoint import load_vae_checkpoint
 from atelier_export.vae.published import PublishedVAE
 from atelier_export.vae.serving import ServedDecoder, ServedEncoder
@@ -118,8 +118,15 @@ def test_both_models_are_published_and_name_each_other(repository):
 
 
 def test_a_calibration_is_written_beside_the_checkpoint_and_exported(
-    training, movements, tmp_path, monkeypatch
+    training, repository, movements, tmp_path, monkeypatch
 ):
+    # The same networks are exported already.
+    published = [
+        (repository / name / "1" / "model.onnx").read_bytes()
+        for name in ("vae_encoder", "vae_decoder")
+    ]
+    exports = iter(published)
+    monkeypatch.setattr(int8_calibration, "export_graph", lambda _: next(exports))
     # So small a network, hardly trained, is near no gate.
     monkeypatch.setattr(int8, "LARGEST_LOSSES", {"psnr": 9.0, "ssim": 1.0})
     checkpoint = Path(shutil.copy(training / "vae.safetensors", tmp_path))

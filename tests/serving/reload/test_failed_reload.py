@@ -9,9 +9,9 @@ import pytest
 from atelier_serving import ReloadError
 from fakes.waiting import until
 
-EXIT_TIMEOUT = 120
-STOP_SECONDS = 60
-"""Ten times what it takes, and below what the server gives accepted requests, of which are none."""
+EXIT_TIMEOUT = 600
+STOP_SECONDS = 300
+"""Far more than it takes, and below what the server gives accepted requests, of which are none."""
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-HANG_SECONDS = 60
+HANG_SECONDS = 120
 """What has not happened by then never will. Nothing else follows from it."""
 
 

@@ -53,7 +53,7 @@ def encode(
 
     Raises:
         EncodeError: An unknown format, a quality out of range, or a picture that the format cannot
-            hold. `decode` lets none of these through to the network.
+            hold. The models see to it before they call a network.
     """
     if not 0 <= quality <= 100:
         raise EncodeError(f"quality {quality} is not from 1 to 100, nor 0 for the default")

@@ -74,6 +74,10 @@ classifier (uint8[batch, height, width, 3] image)
 # any conftest below imports PyTorch; the processes that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# A test process that has open channels starts others, which call nothing of gRPC: its handlers of a
+# fork would end some of them.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
 
 def pytest_configure() -> None:
     # A shell without job control has its background jobs ignore Ctrl-C, and whatever they start

@@ -91,8 +91,8 @@ class Generator:
     ) -> tuple[np.ndarray, Sequence[int]]:
         """The latents, and the index of each in its seed."""
         assert set(parameters) <= {
-            "count", "first", "truncation", "format", "quality", "network_version", "timeout",
-            "priority",
+            "count", "first", "truncation", "format", "quality", "network_version", "bulk",
+            "timeout", "priority",
         }  # fmt: skip
         if "latent" in inputs:
             latents = inputs["latent"]

@@ -39,10 +39,11 @@ def test_all_instances_add_up(stylize, metrics, encoded, photo):
 
     until(lambda: added("atelier_requests_total", outcome="served") == 30)
     assert added("atelier_requests_total") == 30
+    # One count is sent after the other, and times behind them.
+    until(lambda: added("atelier_style_requests_total") == 60)
     for style, count in {"udnie": 30, "the_scream": 30, "great_wave": 0}.items():
         assert added("atelier_style_requests_total", style=style) == count
-    assert added("atelier_pixels_total") == 30 * photo.width * photo.height
-    # Counts are sent before times.
+    until(lambda: added("atelier_pixels_total") == 30 * photo.width * photo.height)
     until(lambda: added("atelier_request_duration_seconds_count") == 30)
     for step in STEPS:
         assert added("atelier_step_duration_seconds_count", step=step) == 30

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 from model_metrics import ModelMetrics
 from request_queue import QueueFullError, RequestQueue, TooLateError, Waiting
@@ -84,7 +84,7 @@ class QueuedModel:
         args: dict[str, str],
         answer: Callable[[Any, Callable[[], float]], Any],
         metrics: ModelMetrics,
-    ) -> Self:
+    ) -> "QueuedModel":
         """Starts the workers as a configuration says, with its parameters of `BOUNDS`.
 
         Args:

@@ -6,7 +6,7 @@ Nothing here does I/O. The synchronous and the asynchronous client share all of 
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, SupportsIndex, TypeAlias, TypeVar
 
@@ -22,8 +22,10 @@ Parameters: TypeAlias = Mapping[str, str | bool | int | float | None]
 
 _BULK_PRIORITY = 2
 """The level of work that may wait, where a model's configuration has levels; all else has 1."""
-_OWN_QUEUE = frozenset({"classify", "generate", "stylize"})
+OWN_QUEUE = frozenset({"classify", "generate", "stylize"})
 """Models with a queue of their own, which cannot see Triton's levels."""
+NETWORK_VERSION = "network_version"
+"""The output of these models that says which version of their network it was."""
 _LENGTH = struct.Struct("<I")
 _INT64 = range(-(2**63), 2**63)
 
@@ -63,7 +65,7 @@ class Call(ABC, Generic[Response]):
             message.id = request_id
             if bulk:
                 message.parameters["priority"].uint64_param = _BULK_PRIORITY
-                if self.model in _OWN_QUEUE:
+                if self.model in OWN_QUEUE:
                     message.parameters["bulk"].bool_param = True
         if remaining is not None and self.method == "ModelInfer":
             # Microseconds, for the queue of the model that is asked.
@@ -75,12 +77,12 @@ class Call(ABC, Generic[Response]):
 class InferBytes(Call[dict[str, list[bytes]]]):
     """Asks for bytes, given BYTES[1] inputs; a batch of one.
 
-    The elements of a BYTES output come one by one; an output of UINT8 is one element.
+    The elements of a BYTES output come one by one; any other output is one element.
 
     Attributes:
         inputs: The content of each input.
-        outputs: What to ask for. A number has Triton answer with the labels of so many classes, 1
-            or more, in place of the output itself.
+        outputs: What to read. A number has Triton answer with the labels of so many classes, 1
+            or more, in place of the output itself; without any number, it gives all that it has.
         parameters: The request's own parameters.
     """
 
@@ -97,8 +99,8 @@ class InferBytes(Call[dict[str, list[bytes]]]):
             message.inputs.add(name=name, datatype="BYTES", shape=[1, 1])
             message.raw_input_contents.append(bytes_tensor([data]))
         for name, classes in self.outputs.items():
-            output = message.outputs.add(name=name)
             if classes is not None:
+                output = message.outputs.add(name=name)
                 output.parameters["classification"].int64_param = classes
         add_parameters(message, self.parameters)
         return message
@@ -108,7 +110,7 @@ class InferBytes(Call[dict[str, list[bytes]]]):
         message = parsed(messages.ModelInferResponse, response)
         tensors = zip(message.outputs, message.raw_output_contents, strict=False)
         contents = {
-            tensor.name: [raw] if tensor.datatype == "UINT8" and raw else bytes_elements(raw)
+            tensor.name: bytes_elements(raw) if tensor.datatype == "BYTES" else [raw] * bool(raw)
             for tensor, raw in tensors
         }
         for name in self.outputs:
@@ -186,6 +188,11 @@ class AllStatistics(Call[list[Any]]):
     def read(self, response: bytes) -> list[Any]:
         """See `Call`."""
         return list(parsed(messages.ModelStatisticsResponse, response).model_stats)
+
+
+def read_network_version(contents: Sequence[bytes] | None) -> int | None:
+    """Reads the output of this name; None where there is none, or the server cannot tell."""
+    return int.from_bytes(b"".join(contents or ()), "little") or None
 
 
 def add_parameters(message: Any, parameters: Parameters) -> None:

@@ -135,6 +135,7 @@ class Client(BaseClient):
         Returns:
             The painting, in mode RGB and of the image's size, wholly in memory. Where the image
             has a colour profile for RGB, the painting has it too: `info["icc_profile"]`.
+            `info["network_version"]` is the version of the network, where the server tells.
 
         Raises:
             InvalidRequest: The image, the style or an option is wrong.
@@ -502,7 +503,7 @@ class Client(BaseClient):
             timeout: As in `stylize`, for all requests together.
 
         Returns:
-            Images of N×N pixels, in mode RGB.
+            Images of N×N pixels, in mode RGB. `info["network_version"]` as in `stylize`.
 
         Raises:
             InvalidRequest: An argument is out of its range, the server does not know the movement,

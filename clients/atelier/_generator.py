@@ -20,6 +20,7 @@ from atelier._images import LOSSLESS, decoded_image
 from atelier._latent_space import MAX_IMAGES
 from atelier._numbers import finite_array, positive_number, whole_number
 from atelier._posterior import Latents
+from atelier._stylize import note_version
 from atelier._tensors import Expected, InferTensors, Tensors
 
 LATENTS = "latents"
@@ -176,7 +177,10 @@ def _generating(
     options = {**parameters, "format": LOSSLESS}
     response: Tensors = yield InferTensors(GENERATE, inputs, files, parameters=options)
     rows = zip(response.outputs["images"], response.outputs["lengths"].flat, strict=True)
-    return [decoded_image(row[:length].tobytes()) for row, length in rows]
+    images = [decoded_image(row[:length].tobytes()) for row, length in rows]
+    for image in images:
+        note_version(image, response.network_version)
+    return images
 
 
 def _drawing(

@@ -2,7 +2,13 @@
 
 from PIL import Image
 
-from atelier._calls import InferBytes, ModelConfig, Parameters
+from atelier._calls import (
+    NETWORK_VERSION,
+    InferBytes,
+    ModelConfig,
+    Parameters,
+    read_network_version,
+)
 from atelier._conversation import Conversation
 from atelier._errors import ServerFailed
 from atelier._images import LOSSLESS, ImageFormat, ImageSource, decoded_image, encoded_image
@@ -33,21 +39,36 @@ def stylize_encoded(
     image: ImageSource, style: Style, parameters: Parameters
 ) -> Conversation[bytes]:
     """Asks for the painting as a file, by default in the format of the image."""
-    encoded = encoded_image(image)
-    response = yield InferBytes(
-        "stylize",
-        {"image": encoded.data, "style": style_text(style)},
-        {"stylized": None},
-        {**parameters, "format": parameters["format"] or encoded.reply},
-    )
-    painting: bytes = response["stylized"][0]
-    return painting
+    response = yield from _painted(image, style, parameters)
+    return response["stylized"][0]
 
 
 def stylize(image: ImageSource, style: Style, parameters: Parameters) -> Conversation[Image.Image]:
     """Asks for the painting, by default without loss."""
     lossless = {**parameters, "format": parameters["format"] or LOSSLESS}
-    return decoded_image((yield from stylize_encoded(image, style, lossless)))
+    response = yield from _painted(image, style, lossless)
+    painting = decoded_image(response["stylized"][0])
+    note_version(painting, read_network_version(response.get(NETWORK_VERSION)))
+    return painting
+
+
+def note_version(painting: Image.Image, version: int | None) -> None:
+    """Notes the version of the network in the `info` of a painting, where it is known."""
+    if version is not None:
+        painting.info[NETWORK_VERSION] = version
+
+
+def _painted(
+    image: ImageSource, style: Style, parameters: Parameters
+) -> Conversation[dict[str, list[bytes]]]:
+    encoded = encoded_image(image)
+    response: dict[str, list[bytes]] = yield InferBytes(
+        "stylize",
+        {"image": encoded.data, "style": style_text(style)},
+        {"stylized": None},
+        {**parameters, "format": parameters["format"] or encoded.reply},
+    )
+    return response
 
 
 def styles() -> Conversation[list[str]]:

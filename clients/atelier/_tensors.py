@@ -9,7 +9,17 @@ import numpy as np
 import numpy.typing as npt
 from tritonclient.grpc import service_pb2 as messages
 
-from atelier._calls import Call, Parameters, add_parameters, bytes_elements, bytes_tensor, parsed
+from atelier._calls import (
+    NETWORK_VERSION,
+    OWN_QUEUE,
+    Call,
+    Parameters,
+    add_parameters,
+    bytes_elements,
+    bytes_tensor,
+    parsed,
+    read_network_version,
+)
 from atelier._errors import ServerFailed
 
 _BYTES = np.dtype(object)
@@ -40,10 +50,17 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True)
 class Tensors:
-    """The outputs of a model by their names, and the version of the model that computed them."""
+    """The outputs of a model by their names, and which version computed them.
+
+    Attributes:
+        outputs: Those that were asked for.
+        version: Of the model.
+        network_version: Of the network that it calls, where it tells.
+    """
 
     outputs: Mapping[str, npt.NDArray[Any]]
     version: str
+    network_version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +90,11 @@ class InferTensors(Call[Tensors]):
         for name, tensor in self.inputs.items():
             message.inputs.add(name=name, datatype=DATATYPES[tensor.dtype], shape=tensor.shape)
             message.raw_input_contents.append(raw_tensor(tensor))
-        for name in self.outputs:
-            message.outputs.add(name=name)
+        # A server that does not tell the version of a network yet refuses to be asked for it: it
+        # gives all that it has.
+        if self.model not in OWN_QUEUE:
+            for name in self.outputs:
+                message.outputs.add(name=name)
         add_parameters(message, self.parameters)
         return message
 
@@ -96,7 +116,8 @@ class InferTensors(Call[Tensors]):
                     model=self.model,
                 )
             tensors[name] = tensor
-        return Tensors(tensors, message.model_version)
+        _, _, raw = found.get(NETWORK_VERSION, ("", (), b""))
+        return Tensors(tensors, message.model_version, read_network_version([raw]))
 
 
 def raw_tensor(tensor: npt.NDArray[Any]) -> bytes:

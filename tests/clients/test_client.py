@@ -70,7 +70,7 @@ def test_the_request_is_what_the_contract_says(server, ask, clock, jpeg):
         ("image", "BYTES", [1, 1]),
         ("style", "BYTES", [1, 1]),
     ]
-    assert [tensor.name for tensor in request.outputs] == ["stylized"]
+    assert not request.outputs  # All that the server has.
     assert server.inputs["style"] == b"udnie:1.0,great_wave:0.5"
     assert set(request.parameters) == {"timeout"}
     assert request.parameters["timeout"].int64_param == 10e6

@@ -17,6 +17,7 @@ from fakes.autoencoder import tensors_answer
 from fakes.generator import (
     LENGTH,
     MOVEMENTS,
+    NETWORK_VERSION,
     SIDE,
     TRUNCATION,
     Generator,
@@ -74,6 +75,7 @@ def expected(latents: np.ndarray, movement: int) -> np.ndarray:
 def test_images_of_a_seed(scripted, ask):
     images = ask(scripted.url, "generate", 3, movement="Ukiyo-e", seed=7)
     assert all((image.mode, image.size) == ("RGB", (SIDE, SIDE)) for image in images)
+    assert {image.info["network_version"] for image in images} == {NETWORK_VERSION}
     np.testing.assert_array_equal(pixels(images), expected(latents_of(7, range(3)), UKIYO_E))
     assert scripted.configs == ["generate"]
     assert len(ask(scripted.url, "generate", seed=7)) == 1

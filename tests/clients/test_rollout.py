@@ -68,6 +68,7 @@ def test_a_canary_sends_some_keys_to_another_version(server):
         for key in KEYS[:30]:
             painting = art.stylize(IMAGE, "plain", network_version=canary.version(key))
             got[key] = np.asarray(painting)[0, 0, 0]
+            assert painting.info["network_version"] == (canary.version(key) or 1)
     new = {key for key in got if canary.version(key) == 2}
     assert 0 < len(new) < 15
     assert got == {key: 50 if key in new else 100 for key in got}

@@ -22,6 +22,7 @@ MODELS = ("latents", "generate")
 MOVEMENTS = ("cubism", "ukiyo_e", "naive_art")
 TRUNCATION = 2.0
 MAX_SEED = 2**63 - 1
+NETWORK_VERSION = 3
 
 
 class RefusedError(Exception):
@@ -142,6 +143,8 @@ def images_answer(files: Sequence[bytes]) -> messages.ModelInferResponse:
     response.raw_output_contents.append(b"".join(file.ljust(longest, b"\0") for file in files))
     response.outputs.add(name="lengths", datatype="INT32", shape=lengths.shape)
     response.raw_output_contents.append(lengths.tobytes())
+    response.outputs.add(name="network_version", datatype="INT64", shape=[1])
+    response.raw_output_contents.append(struct.pack("<q", NETWORK_VERSION))
     return response
 
 

@@ -97,7 +97,8 @@ def test_the_templates_are_configurations_that_fit_together():
     assert classify.parameters["calls"].string_value == "classifier"
     for config in (classify, classifier):
         outputs = {output.name: list(output.dims) for output in config.output}
-        assert outputs == {"probabilities": [9], "era_probabilities": [3]}
+        version = {"network_version": [1]} if config is classify else {}
+        assert outputs == {"probabilities": [9], "era_probabilities": [3], **version}
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 333), (640, 427)])
@@ -108,6 +109,7 @@ def test_an_encoded_image_gives_probabilities(client, photo, encoded, size, form
     result = client.infer("classify", [encoded_tensor(file)])
     probabilities = result.as_numpy("probabilities")
     assert (probabilities.dtype, probabilities.shape) == (np.float32, (1, 9))
+    assert result.as_numpy("network_version").tolist() == [[1]]
     assert probabilities.sum() == pytest.approx(1)
     eras = result.as_numpy("era_probabilities")
     assert eras[0] == pytest.approx(softmax_of_mean(np.asarray(image)), abs=0.01)

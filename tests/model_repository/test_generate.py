@@ -124,10 +124,11 @@ def same(files: list[bytes], others: list[bytes]) -> bool:
     return images.shape == other_images.shape and np.abs(images - other_images).max() <= 1
 
 
-def test_a_seed_gives_the_same_images_again(generate):
+def test_a_seed_gives_the_same_images_again(ask, generate):
     images = generate(seed=5, movement="cubism", count=3)
     assert generate(seed=5, movement="cubism", count=3) == images
     others = images + generate(seed=6, movement="cubism", count=3)
+    assert ask(seed=5).as_numpy("network_version").tolist() == [1]
     for number, image in enumerate(others):
         assert (opened(image).format, opened(image).size) == ("PNG", (SIDE, SIDE))
         assert not any(same([image], [other]) for other in others[number + 1 :])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import triton_python_backend_utils as pb_utils
 from answers import Answers, SecondsLeft, check_caller
-from called_network import CalledNetwork
+from called_network import Arrays, CalledNetwork
 from common_options import OF_EVERY_REQUEST, OptionsError, check_names, read_of_every_request
 from image_container import ImageError
 from image_decoder import Limits, decode
@@ -38,7 +38,7 @@ class TritonPythonModel:
         limits = {field.name: ABOVE_0 for field in fields(Limits)}
         try:
             self._limits = Limits(**read_whole_numbers(config, limits))
-            self._network = CalledNetwork(pb_utils, json.loads(config)["parameters"])
+            self._network = CalledNetwork(pb_utils, args)
             self._metrics = ModelMetrics(pb_utils, model, _REFUSALS.values())
             answers = Answers(pb_utils, model, self._metrics, _REFUSALS, self._answer)
             self._queued = QueuedModel.from_config(pb_utils, args, answers.answer, self._metrics)
@@ -57,7 +57,7 @@ class TritonPythonModel:
     def _answer(self, request: Any, _: SecondsLeft) -> list[Any]:
         parameters = json.loads(request.parameters() or "{}")
         check_names(parameters, OF_EVERY_REQUEST)
-        version = read_of_every_request(parameters)
+        wanted = read_of_every_request(parameters)
         image = _image(request)
         with self._metrics.step("decode"):
             pixels = decode(image, self._limits).pixels
@@ -65,8 +65,12 @@ class TritonPythonModel:
         check_caller(request)
         self._metrics.count(PIXELS, pixels.shape[0] * pixels.shape[1])
         with self._metrics.step("network"):
-            found = self._network.run(request, version, {"image": pixels[np.newaxis]}, _OUTPUTS)
-        return [pb_utils.Tensor(name, found[name]) for name in _OUTPUTS]
+            inputs: Arrays = {"image": pixels[np.newaxis]}
+            found, version = self._network.run(request, wanted, inputs, _OUTPUTS)
+        return [
+            *(pb_utils.Tensor(name, found[name]) for name in _OUTPUTS),
+            self._network.version_tensor(version, 1, 1),
+        ]
 
 
 def _image(request: Any) -> bytes:

@@ -53,7 +53,7 @@ class TritonPythonModel:
         try:
             self._settings = read_settings(parameters)
             self._defaults = Defaults(**read_whole_numbers(config, qualities))
-            self._network = CalledNetwork(pb_utils, parameters)
+            self._network = CalledNetwork(pb_utils, args)
             self._metrics = ModelMetrics(pb_utils, model, set(_REFUSALS.values()))
             answers = Answers(pb_utils, model, self._metrics, _REFUSALS, self._answer)
             self._queued = QueuedModel.from_config(pb_utils, args, answers.answer, self._metrics)
@@ -74,7 +74,7 @@ class TritonPythonModel:
     def _answer(self, request: Any, _: SecondsLeft) -> list[Any]:
         parameters = json.loads(request.parameters() or "{}")
         check_names(parameters, _OPTIONS)
-        version = read_of_every_request(parameters)
+        wanted = read_of_every_request(parameters)
         format_name = read_format(parameters.get("format", "png"))
         quality = parameters.get("quality")
         quality = DEFAULT_QUALITY if quality is None else read_quality(quality)
@@ -87,14 +87,17 @@ class TritonPythonModel:
         }
         check_caller(request)
         with self._metrics.step("network"):
-            images = self._network.run(request, version, inputs, ["image"])["image"]
+            found, version = self._network.run(request, wanted, inputs, ["image"])
         check_caller(request)
         with self._metrics.step("encode"):
-            files = [encode(image, format_name, quality, self._defaults) for image in images]
+            files = [
+                encode(image, format_name, quality, self._defaults) for image in found["image"]
+            ]
         lengths = np.array([[len(file)] for file in files], np.int32)
         return [
             pb_utils.Tensor("images", _filled_up(files)),
             pb_utils.Tensor("lengths", lengths),
+            self._network.version_tensor(version, 1),
         ]
 
 

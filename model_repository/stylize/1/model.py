@@ -57,7 +57,7 @@ class TritonPythonModel:
             self._limits = Limits(**read_whole_numbers(config, limits))
             self._defaults = Defaults(**read_whole_numbers(config, qualities))
             self._styles = parse_names(parameters.get("styles", {}).get("string_value", ""))
-            self._network = CalledNetwork(pb_utils, parameters)
+            self._network = CalledNetwork(pb_utils, args)
             self._metrics = ModelMetrics(pb_utils, model, set(_REFUSALS.values()))
             answers = Answers(pb_utils, model, self._metrics, _REFUSALS, self._answer)
             self._queued = QueuedModel.from_config(pb_utils, args, answers.answer, self._metrics)
@@ -105,13 +105,18 @@ class TritonPythonModel:
         inputs: Arrays = {"image": photograph.pixels[np.newaxis], "style": weights[np.newaxis]}
         start = time.perf_counter()
         with self._metrics.step("network"):
-            outputs = self._network.run(request, options.network_version, inputs, ["stylized"])
+            outputs, version = self._network.run(
+                request, options.network_version, inputs, ["stylized"]
+            )
         self._pace.learn(pixels, time.perf_counter() - start)
         check_caller(request)
         with self._metrics.step("encode"):
             picture = _finished(outputs["stylized"][0], photograph, options)
             file = encode(picture, format_name, options.quality, self._defaults, photograph.profile)
-        return [pb_utils.Tensor("stylized", np.frombuffer(file, np.uint8)[np.newaxis])]
+        return [
+            pb_utils.Tensor("stylized", np.frombuffer(file, np.uint8)[np.newaxis]),
+            self._network.version_tensor(version, 1, 1),
+        ]
 
 
 def _finished(

@@ -1,7 +1,7 @@
 """Traces for an OpenTelemetry collector.
 
-Triton makes the spans: of a request, of each model on its way, and of what each computes. A request
-that comes with the header `traceparent` is always traced, and its spans belong to that trace.
+Triton makes the spans: of a request, of the model that was asked, and of what it computes. What
+comes with the header `traceparent` is always traced, and its spans belong to that trace.
 """
 
 from urllib.parse import urlsplit

@@ -22,6 +22,10 @@ from atelier_serving.tracing import trace_options
 from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
 
 IMAGE = np.zeros((32, 32, 3), np.uint8)
+CALLS = 10
+"""A server that uses a trace after its end goes down at one of so many. Besides, Triton loses now
+and then the trace of a request that is answered within a millisecond.
+"""
 
 
 class Collector(BaseHTTPRequestHandler):
@@ -76,8 +80,9 @@ def test_a_call_is_one_trace_through_the_models(serve, collector, application, t
 
     ended = application(ALWAYS_ON)
     with Client(url) as art, trace.get_tracer("application").start_as_current_span("page"):
-        art.stylize(IMAGE, "negative")
-    call, page = ended.get_finished_spans()
+        for _ in range(CALLS):
+            art.stylize(IMAGE, "negative")
+    *calls, page = ended.get_finished_spans()
     ended.clear()
     asyncio.run(ask_for_an_unknown_style(url))
     (failed,) = ended.get_finished_spans()
@@ -87,34 +92,34 @@ def test_a_call_is_one_trace_through_the_models(serve, collector, application, t
 
     command.process.send_signal(signal.SIGTERM)
     assert command.end() == 0
-    assert call.name == "ModelInfer stylize"
-    assert call.parent.span_id == page.context.span_id
+    assert {call.name for call in calls} == {"ModelInfer stylize"}
+    assert {call.parent.span_id for call in calls} == {page.context.span_id}
     assert not failed.status.is_ok
-    spans = [span for span in collector.spans if span["traceId"] == hexed(call.context.trace_id)]
-    assert chains(spans) == Counter(
-        {
-            ("InferRequest",): 1,
-            ("InferRequest", "stylize"): 1,
-            ("InferRequest", "stylize", "compute"): 1,
-            ("InferRequest", "stylize", "style"): 1,
-            ("InferRequest", "stylize", "style", "compute"): 1,
-        }
-    )
-    (first,) = [span for span in spans if span["name"] == "InferRequest"]
-    assert first["parentSpanId"] == f"{call.context.span_id:016x}"
+    spans = [span for span in collector.spans if span["traceId"] == hexed(page.context.trace_id)]
+    counts = chains(spans)
+    assert counts.keys() == {
+        ("InferRequest",),
+        ("InferRequest", "stylize"),
+        ("InferRequest", "stylize", "compute"),
+    }
+    assert len(set(counts.values())) == 1
+    outermost = {span["parentSpanId"] for span in spans if span["name"] == "InferRequest"}
+    assert outermost <= {f"{call.context.span_id:016x}" for call in calls}
     ids = {
         attribute["value"]["stringValue"]
         for span in spans
         for attribute in span.get("attributes", ())
         if attribute["key"] == "triton.request_id"
     }
-    assert ids == {call.attributes["atelier.request_id"]}
+    assert ids <= {call.attributes["atelier.request_id"] for call in calls}
     traces = {span["traceId"] for span in collector.spans}
-    assert traces == {hexed(call.context.trace_id), hexed(failed.context.trace_id)}
+    assert traces <= {hexed(page.context.trace_id), hexed(failed.context.trace_id)}
 
     lines = [json.loads(line) for line in command.log.splitlines()]
     assert {line["level"] for line in lines} <= {"info", "warning"}
-    assert any("stopping: accepted requests" in line["message"] for line in lines)
+    messages = [line["message"] for line in lines]
+    assert any("stopping: accepted requests" in message for message in messages)
+    assert not any("restarted" in message for message in messages)
 
 
 async def ask_for_an_unknown_style(url: str) -> None:

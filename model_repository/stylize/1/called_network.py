@@ -78,7 +78,8 @@ class CalledNetwork:
         """Calls the network for a request.
 
         Args:
-            request: Triton's, whose id, trace and time the call has too.
+            request: Triton's, whose id and time the call has too. Not its trace: Triton ends that
+                when `execute` returns, and a call that named it later would end the server.
             version: Which the request asks for, or None.
             inputs: By name, batch first.
             outputs: Their names.
@@ -126,7 +127,6 @@ class CalledNetwork:
             requested_output_names=list(outputs),
             inputs=[utils.Tensor(name, each) for name, each in inputs.items()],
             timeout=request.timeout(),
-            trace=request.trace(),
             preferred_memory=utils.PreferredMemory(utils.TRITONSERVER_MEMORY_CPU),
         ).exec()
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from atelier_serving.backend_options import environment_of
+from atelier_serving import backend_options, tracing
 from atelier_serving.closed import Tokens
 from atelier_serving.directory import ServerDirectory
 from atelier_serving.installation import Installation
@@ -113,7 +113,7 @@ class Settings:
             name = option.removeprefix("--").partition("=")[0]
             if name in OWN_OPTIONS:
                 raise ValueError(f"--{name} follows from the server's own settings: set it there")
-        environment_of(self.options)
+        backend_options.environment_of(self.options)
 
 
 def has_gpu() -> bool:
@@ -214,5 +214,6 @@ def environment(
         "PATH": prepend(directory.environment / "bin", "PATH"),
         "LD_LIBRARY_PATH": prepend(directory.libraries, "LD_LIBRARY_PATH"),
         "ORT_DISABLE_TELEMETRY": "1",
-        **environment_of(settings.options),
+        **backend_options.environment_of(settings.options),
+        **tracing.environment_of(settings.options),
     }

@@ -120,11 +120,13 @@ def test_requests_are_answered_and_the_abandoned_dropped(serve):
 def test_the_wait_of_each_request_is_told(serve):
     waits = []
     model, _ = serve(lambda request: "done", waited=lambda *wait: waits.append(wait))
-    for request in (Request(), Request(bulk=True), Request(cancelled=True)):
+    requests = [Request(), Request(bulk=True), Request(cancelled=True)]
+    for request in requests:
         model.take(request, 1)
         request.answer()
-    assert [bulk for _, bulk in waits] == [False, True, False]
-    assert all(seconds >= 0 for seconds, _ in waits)
+    assert [request for request, _, _ in waits] == requests
+    assert [bulk for _, _, bulk in waits] == [False, True, False]
+    assert all(seconds >= 0 for _, seconds, _ in waits)
 
 
 def test_what_finds_no_place_is_refused_at_once_with_the_words_of_triton(serve):

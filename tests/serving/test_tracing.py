@@ -3,10 +3,8 @@
 import asyncio
 import json
 import signal
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
@@ -19,40 +17,20 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 from atelier import AsyncClient, Client, InvalidRequest
 from atelier_serving.tracing import trace_options
+from fakes.collector import Collector, collecting
 from fakes.style_network import IN_TWO_STYLES, write_style, write_stylize
 
 IMAGE = np.zeros((32, 32, 3), np.uint8)
 CALLS = 10
-"""A server that uses a trace after its end goes down at one of so many. Besides, Triton loses now
-and then the trace of a request that is answered within a millisecond.
+"""A server that uses a trace after its end goes down at one of so many. Besides, Triton 2.51 misses
+the header `traceparent` of one request in twenty.
 """
 
 
-class Collector(BaseHTTPRequestHandler):
-    """Takes OTLP in JSON, into the list `spans` of its server."""
-
-    def do_POST(self):
-        content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        assert self.path == "/v1/traces"
-        for resource in content["resourceSpans"]:
-            names = {each["key"]: each["value"] for each in resource["resource"]["attributes"]}
-            assert names["service.name"] == {"stringValue": "atelier"}
-            for scope in resource["scopeSpans"]:
-                self.server.spans += scope["spans"]
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def collector() -> Iterator[Any]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
-        server.spans = []
-        threading.Thread(target=server.serve_forever).start()
-        yield server
-        server.shutdown()
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
 
 
 @pytest.fixture
@@ -72,10 +50,10 @@ def application(monkeypatch):
 def test_a_call_is_one_trace_through_the_models(serve, collector, application, tmp_path):
     write_style(tmp_path, IN_TWO_STYLES)
     write_stylize(tmp_path, IN_TWO_STYLES)
-    address = f"http://127.0.0.1:{collector.server_port}"
     command = serve(
-        "--model-repository", tmp_path, "--trace-otlp", address, "--log", "json", http=False
-    )
+        "--model-repository", tmp_path, "--trace-otlp", collector.address, "--log", "json",
+        http=False,
+    )  # fmt: skip
     url = command.ready()["grpc"]
 
     ended = application(ALWAYS_ON)
@@ -95,25 +73,31 @@ def test_a_call_is_one_trace_through_the_models(serve, collector, application, t
     assert {call.name for call in calls} == {"ModelInfer stylize"}
     assert {call.parent.span_id for call in calls} == {page.context.span_id}
     assert not failed.status.is_ok
-    spans = [span for span in collector.spans if span["traceId"] == hexed(page.context.trace_id)]
-    counts = chains(spans)
-    assert counts.keys() == {
-        ("InferRequest",),
-        ("InferRequest", "stylize"),
-        ("InferRequest", "stylize", "compute"),
+    of_page, of_failed = (
+        [span for span in collector.spans if span["traceId"] == hexed(each.context.trace_id)]
+        for each in (page, failed)
+    )
+    assert len(of_page) + len(of_failed) == len(collector.spans)
+    steps = ["queue", "decode", "network", "encode"]
+    names = Counter(span["name"] for span in of_page)
+    assert {names[step] for step in steps} == {names["InferRequest"]}
+    assert [span["name"] for span in of_failed if span["name"] in steps] in ([], ["queue"])
+    in_stylize = ("InferRequest", "stylize")
+    assert chains(of_page) == {
+        in_stylize[:1],
+        in_stylize,
+        (*in_stylize, "compute"),
+        *((*in_stylize, step) for step in steps),
     }
-    assert len(set(counts.values())) == 1
-    outermost = {span["parentSpanId"] for span in spans if span["name"] == "InferRequest"}
+    outermost = {span["parentSpanId"] for span in of_page if span["name"] == "InferRequest"}
     assert outermost <= {f"{call.context.span_id:016x}" for call in calls}
     ids = {
         attribute["value"]["stringValue"]
-        for span in spans
+        for span in of_page
         for attribute in span.get("attributes", ())
         if attribute["key"] == "triton.request_id"
     }
     assert ids <= {call.attributes["atelier.request_id"] for call in calls}
-    traces = {span["traceId"] for span in collector.spans}
-    assert traces <= {hexed(page.context.trace_id), hexed(failed.context.trace_id)}
 
     lines = [json.loads(line) for line in command.log.splitlines()]
     assert {line["level"] for line in lines} <= {"info", "warning"}
@@ -132,7 +116,7 @@ def hexed(trace_id: int) -> str:
     return f"{trace_id:032x}"
 
 
-def chains(spans: list[dict[str, Any]]) -> Counter[tuple[str, ...]]:
+def chains(spans: list[dict[str, Any]]) -> set[tuple[str, ...]]:
     """The names on the way to each span, from the outermost of the server."""
     by_id = {span["spanId"]: span for span in spans}
 
@@ -140,7 +124,7 @@ def chains(spans: list[dict[str, Any]]) -> Counter[tuple[str, ...]]:
         parent = by_id.get(span["parentSpanId"])
         return (*(chain(parent) if parent else ()), span["name"])
 
-    return Counter(map(chain, spans))
+    return set(map(chain, spans))
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ class Answers:
         codes = self._utils.TritonError
         start = time.perf_counter()
         try:
-            tensors = self._work(request, seconds_left)
+            with self._metrics.within(request):
+                tensors = self._work(request, seconds_left)
         except tuple(self._refusals) as error:
             self._metrics.refused(self._refusals[type(error)])
             return self._failure(str(error), codes.INVALID_ARG)

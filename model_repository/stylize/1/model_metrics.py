@@ -2,15 +2,18 @@
 
 Triton's process holds the metrics, and a change of one is a message to it and back: some 25 µs on
 idle cores. So a model only notes what happens, and a thread of its process sends the sums once a
-second. Instances and models that use one metric with the same labels add up in it.
+second. Instances and models that use one metric with the same labels add up in it. Steps of traced
+requests become spans too.
 """
 
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+
+from spans import Spans
 
 FLUSH_SECONDS = 1.0
 
@@ -62,6 +65,7 @@ class ModelMetrics:
         self._metrics: dict[Key, Any] = {}
         self._families: dict[str, Any] = {}
         self._ended = threading.Event()
+        self._spans = Spans(utils, model)
         kind = utils.MetricFamily
         try:
             for name, text in COUNTERS.items():
@@ -92,26 +96,34 @@ class ModelMetrics:
         self.ended("refused")
         self.count(REJECTIONS, reason=reason)
 
-    def waited(self, seconds: float, bulk: bool) -> None:
-        """Notes how long a request waited in the model's own queue."""
-        self._observe(STEP_SECONDS, seconds, step="bulk_queue" if bulk else "queue")
+    def waited(self, request: Any, seconds: float, bulk: bool) -> None:
+        """Notes how long a request waited in the model's own queue, until now."""
+        name = "bulk_queue" if bulk else "queue"
+        self._observe(STEP_SECONDS, seconds, step=name)
+        self._spans.waited(name, request, seconds)
 
     def served(self, seconds: float) -> None:
         """Counts a request that was served in so many seconds."""
         self.ended("served")
         self._observe(REQUEST_SECONDS, seconds)
 
+    def within(self, request: Any) -> AbstractContextManager[None]:
+        """Has the steps of this thread belong to a request."""
+        return self._spans.within(request)
+
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Times a step of a request, unless it fails."""
         start = time.perf_counter()
-        yield
+        with self._spans.step(name):
+            yield
         self._observe(STEP_SECONDS, time.perf_counter() - start, step=name)
 
     def close(self) -> None:
         """Sends what is left, and takes this instance's metrics away."""
         self._ended.set()
         self._sender.join()
+        self._spans.close()
         # In this order: a metric does not outlive its family.
         self._metrics.clear()
         self._families.clear()

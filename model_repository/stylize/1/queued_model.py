@@ -43,7 +43,7 @@ class QueuedModel:
         workers: int,
         max_seconds: float,
         ended: Callable[[str], None] = lambda _: None,
-        waited: Callable[[float, bool], None] = lambda *_: None,
+        waited: Callable[[Any, float, bool], None] = lambda *_: None,
     ) -> None:
         """Starts the workers.
 
@@ -57,7 +57,8 @@ class QueuedModel:
             max_seconds: How long a request may be in work. This process ends if one takes longer:
                 whatever hangs, a server that starts again is better than one that never answers.
             ended: Told "overloaded" or "abandoned" of a request that is not worked at.
-            waited: Told how many seconds a request waited for a worker, and whether it is bulk.
+            waited: Told of a request how many seconds it waited for a worker, and whether it is
+                bulk.
         """
         self._utils = utils
         self._queue = queue
@@ -144,7 +145,7 @@ class QueuedModel:
         if waiting is None:
             return False
         self._changed.set()
-        self._waited(self._queue.seconds_waited(waiting), waiting.bulk)
+        self._waited(waiting.item, self._queue.seconds_waited(waiting), waiting.bulk)
         seconds = None
         worker = threading.get_ident()
         start = self._began_at[worker] = time.monotonic()

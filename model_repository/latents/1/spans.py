@@ -1,0 +1,1 @@
+../../stylize/1/spans.py

@@ -40,7 +40,7 @@ def repository(tmp_path_factory):
 def checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network with three random styles."""
     torch.manual_seed(0)
-    network = StyleNetwork(StyleNetworkConfig(styles=3, channels=(4, 8, 8), blocks=(0, 0, 1)))
+    network = StyleNetwork(StyleNetworkConfig(styles=3, channels=(4, 8), blocks=(0, 1)))
     for module in network.modules():
         if isinstance(module, ConditionalInstanceNorm):
             torch.nn.init.normal_(module.scale, 1, 0.3)

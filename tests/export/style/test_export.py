@@ -211,8 +211,8 @@ def test_the_repository_holds_model_configuration_and_manifest(repository, check
     assert manifest["network"] == {
         "styles": 3,
         "patch": 1,
-        "channels": [4, 8, 8],
-        "blocks": [0, 0, 1],
+        "channels": [4, 8],
+        "blocks": [0, 1],
         "block": "residual",
     }
     assert manifest["styles"] == ["red", "green", "blue"]

@@ -109,7 +109,7 @@ def test_all_files_are_published_with_what_was_measured(checkpoint, repository):
     types = {each.name: each.data_type for each in model.graph.initializer}
     kept = [STEM, "network.head.weight"]
     assert [types[name] for name in kept] == [onnx.TensorProto.FLOAT] * 2
-    assert types["network.up.1.weight/int8"] == onnx.TensorProto.INT8
+    assert types["network.up.0.weight/int8"] == onnx.TensorProto.INT8
 
 
 def test_processors_take_8_bits_and_gpus_float32(repository):

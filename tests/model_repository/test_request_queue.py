@@ -4,6 +4,7 @@ import math
 import threading
 
 import pytest
+import request_queue
 from pace import Pace
 from request_queue import QueueFullError, RequestQueue, TooLateError
 
@@ -16,8 +17,10 @@ def clock():
 
     class Clock:
         now = 100.0
+        step = 0.0
 
         def __call__(self) -> float:
+            self.now += self.step
             return self.now
 
     return Clock()
@@ -40,17 +43,58 @@ def names(queue, count):
 def took(queue, seconds):
     """Has the queue learn how long a request takes."""
     put(queue, "first")
-    queue.get()
-    queue.done(seconds)
+    queue.done(queue.get(), seconds)
 
 
 def test_requests_are_served_in_their_order_and_bulk_work_last(queue):
     put(queue, "b1", "b2", bulk=True)
     put(queue, "p1", "p2")
     assert len(queue) == 4
-    assert names(queue, 3) == ["p1", "p2", "b1"]
+    assert names(queue, 2) == ["p1", "p2"]
+    b1 = queue.get()
+    assert b1.item == "b1"
+    queue.done(b1)
     put(queue, "p3")
     assert names(queue, 2) == ["p3", "b2"]
+
+
+def test_beside_people_a_third_of_the_workers_take_bulk_work(clock, monkeypatch):
+    monkeypatch.setattr(request_queue, "PEOPLE_SECONDS", 0.05)
+    queue = RequestQueue(workers=6, max_requests=4, max_bytes=1000, clock=clock)
+    put(queue, "p1")
+    put(queue, *"abcd", bulk=True)
+    p1, a, b = (queue.get() for _ in range(3))
+    assert clock.now == 100
+    clock.step = 0.01
+    assert queue.get().item == "c"
+    assert clock.now > 100.05
+    clock.step = 0
+    put(queue, "p2")
+    queue.done(p1)
+    assert names(queue, 1) == ["p2"]
+    queue.done(a)
+    queue.done(b)
+    assert names(queue, 1) == ["d"]
+
+
+def test_all_workers_take_bulk_work_once_the_people_have_gone(monkeypatch):
+    monkeypatch.setattr(request_queue, "PEOPLE_SECONDS", 0.05)
+    queue = RequestQueue(workers=6, max_requests=6, max_bytes=1000)
+    all_at_work = threading.Barrier(7)
+
+    def work():
+        while queue.get():
+            all_at_work.wait()
+
+    workers = [threading.Thread(target=work) for _ in range(6)]
+    for worker in workers:
+        worker.start()
+    put(queue, "person")
+    put(queue, *"abcde", bulk=True)
+    all_at_work.wait()
+    queue.close()
+    for worker in workers:
+        worker.join()
 
 
 def test_each_kind_has_room_of_its_own(queue):
@@ -86,12 +130,15 @@ def test_a_request_that_would_come_too_late_is_refused_at_once(queue):
         put(queue, "later", seconds=2.3)
 
 
-def test_bulk_work_delays_nobody_in_this_reckoning_either(queue):
+def test_bulk_work_delays_nobody_in_this_reckoning_either(queue, clock):
     took(queue, 1.0)
     put(queue, "x", "y")
     names(queue, WORKERS)
     put(queue, *"abc", bulk=True)
     put(queue, "person", seconds=2.3)
+    with pytest.raises(TooLateError, match=r"it would take 6 s"):
+        put(queue, "d", seconds=2, bulk=True)
+    clock.now += request_queue.PEOPLE_SECONDS
     with pytest.raises(TooLateError, match=r"it would take 3.5 s"):
         put(queue, "d", seconds=2, bulk=True)
 

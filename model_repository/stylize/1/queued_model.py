@@ -156,7 +156,7 @@ class QueuedModel:
                 seconds = time.monotonic() - start
         self._send(waiting.item, response)
         del self._began_at[worker]
-        self._queue.done(seconds)
+        self._queue.done(waiting, seconds)
         return True
 
     def _late_refusal(self, waiting: Waiting[Any]) -> Any:

@@ -5,6 +5,7 @@ has any queue policy, it hears of a free instance only with the next request tha
 after half a second. So Triton hands every request on at once, and it waits here.
 """
 
+import math
 import threading
 import time
 from collections import deque
@@ -18,6 +19,12 @@ OF_THE_NEWEST = 0.1
 """The share of the last request in the mean time that one takes."""
 SAFETY = 1.5
 """A request is accepted if this many times the time that it is expected to take is left."""
+
+
+PEOPLE_SECONDS = 5.0
+"""For so long after a request that is not bulk, only a third of the workers take bulk work: what is
+begun is finished, and shares the cores with whatever comes.
+"""
 
 
 class QueueFullError(Exception):
@@ -80,6 +87,8 @@ class RequestQueue(Generic[T]):
         self._people: _Level[T] = _Level()
         self._bulk: _Level[T] = _Level()
         self._in_work = 0
+        self._bulk_in_work = 0
+        self._people_until = -math.inf
         self._mean_seconds = 0.0
         self._closed = False
 
@@ -101,10 +110,12 @@ class RequestQueue(Generic[T]):
             waiting = len(level.waiting)
             if waiting and (waiting >= self._max_requests or level.bytes + size > self._max_bytes):
                 raise QueueFullError(f"{waiting} requests of {level.bytes} bytes wait")
-            needed = self._needed(len(self._people.waiting) + (waiting if bulk else 0))
+            now = self._clock()
+            needed = self._needed(bulk, now)
             if needed * SAFETY > seconds:
                 raise TooLateError(f"it would take {needed:.3g} s, and {seconds:.3g} are left")
-            now = self._clock()
+            if not bulk:
+                self._people_until = now + PEOPLE_SECONDS
             level.waiting.append(Waiting(item, size, now + seconds, now, bulk))
             level.bytes += size
             self._changed.notify()
@@ -112,14 +123,18 @@ class RequestQueue(Generic[T]):
     def get(self) -> Waiting[T] | None:
         """Waits for the next request, which is in work until `done`; None once the queue closes."""
         with self._changed:
-            while not (self._people.waiting or self._bulk.waiting):
-                if self._closed:
+            while not self._people.waiting and not self._takes_bulk(self._clock()):
+                if self._closed and not self._bulk.waiting:
                     return None
-                self._changed.wait()
+                held_back = self._bulk.waiting and not self._closed
+                self._changed.wait(self._people_until - self._clock() if held_back else None)
             level = self._people if self._people.waiting else self._bulk
             waiting = level.waiting.popleft()
             level.bytes -= waiting.size
             self._in_work += 1
+            self._bulk_in_work += waiting.bulk
+            if len(self):
+                self._changed.notify()
             return waiting
 
     def seconds_left(self, waiting: Waiting[T]) -> float:
@@ -130,10 +145,11 @@ class RequestQueue(Generic[T]):
         """How long a request has waited so far."""
         return self._clock() - waiting.since
 
-    def done(self, seconds: float | None = None) -> None:
-        """Learns that a worker is free, and how long it took if it served its request."""
+    def done(self, waiting: Waiting[T], seconds: float | None = None) -> None:
+        """Learns that a request is answered, and how long that took if it was served."""
         with self._changed:
             self._in_work -= 1
+            self._bulk_in_work -= waiting.bulk
             if seconds is not None:
                 share = OF_THE_NEWEST if self._mean_seconds else 1.0
                 self._mean_seconds += (seconds - self._mean_seconds) * share
@@ -148,9 +164,19 @@ class RequestQueue(Generic[T]):
             self._closed = True
             self._changed.notify_all()
 
-    def _needed(self, ahead: int) -> float:
+    def _needed(self, bulk: bool, now: float) -> float:
+        ahead = len(self._people.waiting) + (len(self._bulk.waiting) if bulk else 0)
+        workers = self._bulk_workers(now) if bulk else self._workers
+        is_one_free = self._in_work < self._workers and (not bulk or self._bulk_in_work < workers)
         # Whoever finds a free worker is always let in, so that a mean that a few slow ones have
         # raised comes down again.
-        if not ahead and self._in_work < self._workers:
+        if is_one_free and not ahead:
             return 0.0
-        return self._mean_seconds * ((ahead + 1) / self._workers + 1)
+        return self._mean_seconds * ((ahead + 1) / workers + 1)
+
+    def _takes_bulk(self, now: float) -> bool:
+        return bool(self._bulk.waiting) and self._bulk_in_work < self._bulk_workers(now)
+
+    def _bulk_workers(self, now: float) -> int:
+        held_back = now < self._people_until and not self._closed
+        return max(1, self._workers // 3) if held_back else self._workers

@@ -4,7 +4,6 @@ import io
 import itertools
 import random
 import struct
-import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -155,25 +154,7 @@ def processes(server_pid: int) -> dict[int, int]:
     return {pid: resident[pid] for pid in family}
 
 
-def until_there_is_room(stylize: Encode) -> Encode:
-    """Asks again while the queue is full: the largest file fills it alone, if it has to wait."""
-
-    def ask(image: bytes, **options: object) -> bytes:
-        while True:
-            try:
-                result: bytes = stylize(image, **options)
-            except InferenceServerException as error:
-                if "Exceeds maximum queue size" not in error.message():
-                    raise
-                time.sleep(0.05)
-            else:
-                return result
-
-    return ask
-
-
 def test_malformed_images_change_nothing_for_a_good_one(server, stylize, corpus, photo, encoded):
-    stylize = until_there_is_room(stylize)
     assert len(corpus) > 1_000
     good = encoded(photo, "JPEG")
     expected = stylize(good)

@@ -1,6 +1,8 @@
 """What a collector of OpenTelemetry gets from a model."""
 
 import json
+import socketserver
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -80,6 +82,26 @@ def test_lost_spans_are_told(collector, monkeypatch):
     assert many == "stylize: 1 spans are lost: more than 2 at once"
     assert refused.startswith("stylize: 1 spans are lost: http://127.0.0.1:")
     assert "503" in refused
+
+
+class NotHttp(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.rfile.readline()
+        self.wfile.write(b"220 mail.example.org ESMTP\r\n")
+
+
+def test_an_address_that_speaks_another_protocol_is_told(monkeypatch):
+    log = Log()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), NotHttp) as server:
+        threading.Thread(target=server.serve_forever).start()
+        monkeypatch.setenv(spans.URL, f"http://127.0.0.1:{server.server_address[1]}/v1/traces")
+        noted = Spans(log, "stylize")
+        noted.waited("queue", request(), 0)
+        noted.close()
+        server.shutdown()
+    (lost,) = log.warnings
+    assert "1 spans are lost: http://127.0.0.1:" in lost
+    assert "220 mail.example.org" in lost
 
 
 def test_without_a_collector_nothing_is_asked_of_a_request(monkeypatch):

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import unquote
 
@@ -125,7 +126,7 @@ class Spans:
         if spans:
             try:
                 self._post(spans)
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, HTTPException) as error:
                 lost += len(spans)
                 reason = f"{self._url}: {error}"
         if lost:

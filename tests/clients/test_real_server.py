@@ -216,6 +216,7 @@ def test_no_request_fails_while_a_version_of_style_is_taken_or_refused(
         while not ended.is_set():
             np.testing.assert_array_equal(np.asarray(art.stylize(pixels, "negative")), 255 - pixels)
             counts[client] += 1
+            ended.wait(0.03)
 
     with (
         serving(models) as server,

@@ -46,6 +46,8 @@ class TritonPythonModel:
         return responses
 """
 CALLERS = 6
+PAUSE = 0.03
+"""Seconds between an answer and the next call, for others on this machine."""
 TIMEOUT = HANG_SECONDS
 
 
@@ -127,6 +129,7 @@ class Load:
             self.versions[answer[len(self._jpeg) :]] += 1
             self.longest = max(self.longest, time.monotonic() - start)
             self.answers[number] += 1
+            self._ended.wait(PAUSE)
 
     def goes_on(self) -> None:
         """Waits until each caller has two more answers, of which the second began after now."""
@@ -147,16 +150,15 @@ class Load:
         return [call for call in self._calls if call.done()]
 
 
-def asked(server: TritonServer) -> int:
-    """How many requests a server has answered."""
-    with Client(server.grpc_url) as art:
-        return art.statistics()["stylize"].requests
-
-
 def comes_back(load: Load, server: TritonServer) -> None:
     """Waits until a server gets requests again."""
-    before = asked(server)
-    until(lambda: load._failed() or asked(server) > before)
+    with Client(server.grpc_url) as art:
+
+        def answered() -> int:
+            return art.statistics()["stylize"].requests
+
+        before = answered()
+        until(lambda: load._failed() or answered() > before)
     load.check()
 
 

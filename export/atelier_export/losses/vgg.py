@@ -22,6 +22,10 @@ VGG_SETTING: dict[str, Any] = {
 _BLOCKS = ((1, 2, 64), (2, 2, 128), (3, 4, 256), (4, 4, 512), (5, 1, 512))
 
 
+def _mean() -> Tensor:
+    return torch.tensor(MEAN_RGB).view(1, 3, 1, 1)
+
+
 class VGG19(nn.Module):
     """VGG-19 from conv1_1 to conv5_1, frozen; returns the activations of the given layers."""
 
@@ -34,7 +38,7 @@ class VGG19(nn.Module):
                 self.convs[f"conv{block}_{number}"] = nn.Conv2d(inputs, channels, 3, padding=1)
                 inputs = channels
         self.mean: Tensor
-        self.register_buffer("mean", torch.tensor(MEAN_RGB).view(1, 3, 1, 1))
+        self.register_buffer("mean", _mean())
         self.requires_grad_(False)
 
     @classmethod
@@ -45,10 +49,11 @@ class VGG19(nn.Module):
             FileNotFoundError: There is no such file.
             ValueError: The file does not hold the tensors of VGG-19 up to conv5_1.
         """
-        network = cls()
+        with torch.device("meta"):  # draws no random weights
+            network = cls()
         try:
             weights = {f"convs.{name}": value.float() for name, value in load_file(path).items()}
-            network.load_state_dict({"mean": network.mean, **weights})
+            network.load_state_dict({"mean": _mean(), **weights}, assign=True)
         except (RuntimeError, SafetensorError) as error:
             raise ValueError(f"{path} does not hold VGG-19 conv1_1 to conv5_1: {error}") from error
         return network.eval()

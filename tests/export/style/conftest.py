@@ -1,16 +1,12 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from atelier_export.onnx_graph.export import export_graph
 from atelier_export.publishing.manifest import Manifest
-from atelier_export.style import serving
-from atelier_export.style.checkpoint import (
-    StyleCheckpoint,
-    load_style_checkpoint,
-    save_style_checkpoint,
-)
+from atelier_export.style.checkpoint import StyleCheckpoint, save_style_checkpoint
 from atelier_export.style.network import ConditionalInstanceNorm, StyleNetwork, StyleNetworkConfig
 from fakes.style_network import IN_TWO_STYLES, style_graph
 
@@ -51,6 +47,26 @@ def checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def graph(checkpoint_file: Path) -> bytes:
+def exported(checkpoint_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository that the command writes of `checkpoint_file`, in a process of its own."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    command = "from atelier_export.commands.groups import export; export()"
+    arguments = ["style", "--checkpoint", checkpoint_file, "--model-repository", "repository"]
+    said = subprocess.run(
+        [sys.executable, "-W", "error", "-c", command, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (said.returncode, said.stderr) == (0, "")
+    assert "exporting" in said.stdout
+    published = folder / "repository" / "style" / "1"
+    assert said.stdout.endswith(f"published version 1 in {published}\n")
+    return folder / "repository"
+
+
+@pytest.fixture(scope="session")
+def graph(exported: Path) -> bytes:
     """The network of `checkpoint_file`, exported once for all files: that takes many seconds."""
-    return export_graph(serving.style_graph(load_style_checkpoint(checkpoint_file).network))
+    return (exported / "style" / "1" / "model.onnx").read_bytes()

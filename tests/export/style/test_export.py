@@ -1,7 +1,6 @@
 import hashlib
 import json
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -30,32 +29,6 @@ SIZES = ((16, 16), (17, 31), (63, 48), (130, 190))
 @pytest.fixture(scope="module")
 def network(checkpoint_file: Path) -> StyleNetwork:
     return load_style_checkpoint(checkpoint_file).network
-
-
-@pytest.fixture(scope="module")
-def repository(checkpoint_file, tmp_path_factory, request) -> Path:
-    """A repository that the command wrote in a process of its own."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    command = "from atelier_export.commands.groups import export; export()"
-    arguments = ["style", "--checkpoint", checkpoint_file, "--model-repository", "repository"]
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", command, *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        request.getfixturevalue("graph")  # exported meanwhile
-        output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert errors == ""
-    assert "exporting" in output
-    assert output.endswith(f"published version 1 in {folder / 'repository' / 'style' / '1'}\n")
-    return folder / "repository"
-
-
-def test_two_processes_export_the_same_bytes(repository, graph):
-    assert (repository / "style" / "1" / "model.onnx").read_bytes() == graph
 
 
 def test_the_graph_has_the_names_and_sizes_of_the_contract(graph):
@@ -177,8 +150,8 @@ def test_an_image_of_another_size_is_no_parity(network, graph):
         measure_parity(style_graph(network, SIZES), model.SerializeToString())
 
 
-def test_the_repository_holds_model_configuration_and_manifest(repository, checkpoint_file):
-    folder = repository / "style"
+def test_the_repository_holds_model_configuration_and_manifest(exported, checkpoint_file):
+    folder = exported / "style"
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == [
         "config.pbtxt",
         "gpu.pbtxt",
@@ -228,7 +201,8 @@ def test_the_repository_holds_model_configuration_and_manifest(repository, check
 def quick(monkeypatch: pytest.MonkeyPatch, graph: bytes) -> pytest.MonkeyPatch:
     """The graph is there already, and small sizes are enough."""
     monkeypatch.setattr(publish_module, "export_graph", lambda _: graph)
-    monkeypatch.setattr(serving_module, "style_graph", lambda network: style_graph(network, SIZES))
+    small = SIZES[:1]
+    monkeypatch.setattr(serving_module, "style_graph", lambda network: style_graph(network, small))
     return monkeypatch
 
 
@@ -251,14 +225,14 @@ def test_the_names_go_to_stylize_where_it_is_served(quick, checkpoint_file, tmp_
     assert set(manifest["published_with"]["stylize"]) == {"../config.pbtxt"}
 
 
-def test_exporting_again_changes_nothing_and_says_so(quick, repository, checkpoint_file):
-    before = sorted(repository.rglob("*"))
-    result = run("--checkpoint", checkpoint_file, "--model-repository", repository)
+def test_exporting_again_changes_nothing_and_says_so(quick, exported, checkpoint_file):
+    before = sorted(exported.rglob("*"))
+    result = run("--checkpoint", checkpoint_file, "--model-repository", exported)
     assert result.exit_code == 0
     assert result.output.endswith(
-        f"{repository / 'style' / '1'} already holds this export; nothing was changed\n"
+        f"{exported / 'style' / '1'} already holds this export; nothing was changed\n"
     )
-    assert sorted(repository.rglob("*")) == before
+    assert sorted(exported.rglob("*")) == before
 
 
 def test_the_distribution_for_the_gpu_has_onnx_runtime_too(quick, checkpoint_file, tmp_path):

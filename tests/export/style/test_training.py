@@ -29,6 +29,7 @@ from atelier_export.style.settings import (
     StyleData,
 )
 from atelier_export.style.training import StyleTraining, add_style, train
+from atelier_export.training.loop import Update
 
 SMALL = NewStyleSettings(steps=10, side=32, margin=4, crops=10, style_side=32, held_out=4)
 SMALL_ADDED = AddedStyleSettings(steps=10, side=32, margin=4, crops=10, style_side=32, held_out=4)
@@ -37,20 +38,14 @@ SMALL_ADDED = AddedStyleSettings(steps=10, side=32, margin=4, crops=10, style_si
 _IMPORTS = """
 import logging, os, signal, sys
 from pathlib import Path
-from test_training import SMALL, SMALL_ADDED, data_of
+from test_training import SMALL, data_of
 from atelier_export.settings import RunSettings
-from atelier_export.style.settings import AddedStyleData
-from atelier_export.style.training import add_style, train
+from atelier_export.style.training import train
 settings = {}
 """
 _TRAIN = """
 images, paintings, vgg, output = map(Path, sys.argv[1:])
 train(data_of(images, paintings, vgg), SMALL, RunSettings(output, **settings))
-"""
-_ADD = """
-images, green, vgg, checkpoint, output = map(Path, sys.argv[1:])
-data = AddedStyleData(green, images, vgg, checkpoint)
-add_style(data, SMALL_ADDED, RunSettings(output, **settings))
 """
 _WITH_A_WORKER = """
 settings = {"workers": 1}
@@ -100,15 +95,13 @@ def added(data_to_add, tmp_path_factory) -> Path:
     return add_style(data_to_add, SMALL_ADDED, RunSettings(tmp_path_factory.mktemp("added")))
 
 
-def run_apart(program: str, *arguments: Path) -> int:
+def run_apart(program: str, data: StyleData, output: Path) -> int:
+    arguments = data.images, data.paintings, data.vgg, output
     command = [sys.executable, "-c", _IMPORTS + program, *arguments]
     return subprocess.run(command, cwd=Path(__file__).parent, check=False).returncode
 
 
-def kill_on_the_way(program: str, *arguments: Path) -> None:
-    """Leaves what a training had saved when it was killed in the folder of the last argument."""
-    output = arguments[-1]
-    assert run_apart(_KILLED_ON_THE_WAY + program, *arguments) == -signal.SIGKILL
+def assert_ended_on_the_way(output: Path) -> None:
     assert torch.load(output / "state.pt", weights_only=True)["step"] == 4
     assert not (output / "style.safetensors").exists()
 
@@ -142,7 +135,7 @@ def test_photographs_that_cannot_be_decoded_change_nothing(trained, data, photog
 
 
 def test_a_training_lowers_the_loss(data, tmp_path):
-    settings = replace(SMALL, steps=40, learning_rate=1e-2)
+    settings = replace(SMALL, steps=20, learning_rate=2e-2)
     train(data, settings, RunSettings(tmp_path, log_every=1))
     history = torch.load(tmp_path / "state.pt", weights_only=True)["history"]
     losses = [entry["content"] + 10 * entry["style"] for entry in history]
@@ -151,14 +144,14 @@ def test_a_training_lowers_the_loss(data, tmp_path):
 
 
 def test_a_killed_training_goes_on_as_if_nothing_had_happened(trained, data, tmp_path):
-    kill_on_the_way(_TRAIN, data.images, data.paintings, data.vgg, tmp_path)
+    assert run_apart(_KILLED_ON_THE_WAY + _TRAIN, data, tmp_path) == -signal.SIGKILL
+    assert_ended_on_the_way(tmp_path)
     resumed = train(data, SMALL, RunSettings(tmp_path))
     assert_equal_weights(resumed, trained / "style.safetensors")
 
 
 def test_a_worker_changes_nothing(trained, data, tmp_path):
-    arguments = data.images, data.paintings, data.vgg, tmp_path
-    assert run_apart(_WITH_A_WORKER + _TRAIN, *arguments) == 0
+    assert run_apart(_WITH_A_WORKER + _TRAIN, data, tmp_path) == 0
     assert_equal_weights(tmp_path / "style.safetensors", trained / "style.safetensors")
 
 
@@ -289,15 +282,25 @@ def test_another_style_is_learnt_and_the_others_stay_to_the_bit(trained, added):
     )
 
 
-def test_a_killed_training_of_another_style_goes_on_as_if_nothing_had_happened(
-    trained, added, data_to_add, tmp_path
+def test_an_interrupted_training_of_another_style_goes_on_as_if_nothing_had_happened(
+    trained, added, data_to_add, tmp_path, monkeypatch
 ):
-    base, new = trained / "style.safetensors", data_to_add
-    kill_on_the_way(_ADD, new.images, new.painting, new.vgg, base, tmp_path)
-    resumed = add_style(new, SMALL_ADDED, RunSettings(tmp_path))
+    update = StyleTraining.update
+
+    def interrupted(training: StyleTraining, step: int) -> Update:
+        if step == 5:
+            raise KeyboardInterrupt
+        return update(training, step)
+
+    monkeypatch.setattr(StyleTraining, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        add_style(data_to_add, SMALL_ADDED, RunSettings(tmp_path, save_every=2))
+    assert_ended_on_the_way(tmp_path)
+    monkeypatch.undo()
+    resumed = add_style(data_to_add, SMALL_ADDED, RunSettings(tmp_path))
     assert_equal_weights(resumed, added)
     after = load_style_checkpoint(resumed).network.state_dict()
-    for name, value in load_style_checkpoint(base).network.state_dict().items():
+    for name, value in load_style_checkpoint(data_to_add.checkpoint).network.state_dict().items():
         assert torch.equal(after[name][: len(value)], value)
 
 

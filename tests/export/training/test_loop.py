@@ -53,7 +53,7 @@ def saved(folder) -> dict:
 
 
 def run_in(folder, **settings: int) -> RunSettings:
-    return RunSettings(folder, **{"log_every": 1, "save_every": 1, "sample_every": 4, **settings})
+    return RunSettings(folder, **{"log_every": 1, "save_every": 3, "sample_every": 4, **settings})
 
 
 def test_a_run_leaves_state_curves_and_samples(tmp_path, caplog):
@@ -125,7 +125,7 @@ def test_what_is_not_finite_ends_the_run_before_it_is_saved(tmp_path):
     with pytest.raises(
         ValueError, match="the loss is nan, the gradient is 1 at step 3; choose smaller"
     ):
-        run_training(Diverging(), run_in(tmp_path))
+        run_training(Diverging(), run_in(tmp_path, save_every=1))
     assert saved(tmp_path)["step"] == 2
 
 

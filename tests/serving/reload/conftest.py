@@ -286,7 +286,7 @@ def watch() -> Iterator[Callable[..., Watch]]:
                         seen.answers.append((asked, time.monotonic(), answer))
                     except InferenceServerException as error:
                         seen.troubles.append(str(error))
-                    ended.wait(0.01)
+                    ended.wait(0.05)
 
         threads.append(threading.Thread(target=run))
         threads[-1].start()

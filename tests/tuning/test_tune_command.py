@@ -4,6 +4,9 @@ from click.testing import CliRunner
 from atelier_tuning.commands import tune
 from fakes.style_network import IN_TWO_STYLES, write_style
 
+FEW = ("--shape", "image:16,16,3", "--shape", "style:2", "--delays", "0")
+"""Images and weights, and arrangements that differ in their instances and threads only."""
+
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
@@ -18,8 +21,7 @@ def run(repository, *arguments):
 
 def test_all_arrangements_are_measured_and_one_is_proposed(repository):
     before = (repository / "style" / "config.pbtxt").read_text()
-    shapes = ["--shape", "image:16,16,3", "--shape", "style:2"]
-    result = run(repository, "style", *shapes, "--rounds", "1", "--seconds", "0.1", "--delays", "0")
+    result = run(repository, "style", *FEW, "--rounds", "1", "--seconds", "0.1")
     assert result.exit_code == 0, result.output
     rows = [line for line in result.stdout.splitlines() if line.startswith("|")]
     assert len(rows) >= 2 + 2
@@ -47,6 +49,6 @@ def test_what_cannot_be_tuned_is_said_before_anything_starts(repository, argumen
 def test_a_model_that_does_not_load_is_named(repository, tmp_path):
     write_style(tmp_path, IN_TWO_STYLES)
     (tmp_path / "style" / "1" / "model.onnx").write_bytes(b"broken")
-    result = run(tmp_path, "style", "--shape", "image:16,16,3", "--shape", "style:2")
+    result = run(tmp_path, "style", *FEW)
     assert result.exit_code == 1
     assert "style_0" in result.output

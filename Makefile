@@ -63,6 +63,7 @@ SLOW := $(addprefix tests/, \
 	serving/test_chaos.py \
 	deploy/test_serve_triton.py \
 	serving/test_strangers.py \
+	serving/test_proxy.py \
 	serving/test_tracing.py \
 	model_repository/test_metrics.py \
 	clients/test_real_classifier.py \

@@ -36,6 +36,7 @@ from chaos_resources import Sample, growth, sample
 
 REPOSITORY = Path(__file__).parents[1] / "model_repository"
 CALLERS = 8
+IN_FLIGHT = 64
 TIMEOUT = 120.0
 TOLERANCE = 2
 """Levels of 255 by which an image may differ: runs share the cores in one way or another."""
@@ -98,13 +99,15 @@ class Tally:
         served: How many of each kind.
         seconds: How long they took.
         lost: Calls without an answer: the kind and the error.
-        wrong: Answers that differ, or came after their timeout.
+        wrong: Answers that differ.
+        left_out: Calls that were not made, since too many were under way.
     """
 
     served: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    left_out: int = 0
 
 
 class Traffic:
@@ -150,15 +153,21 @@ class Traffic:
         return (self.tally.served.total() - before) / seconds
 
     async def run(self, art: AsyncClient, rate: float, seconds: float) -> None:
-        """Makes calls at random moments, whatever becomes of them, and waits for all."""
+        """Makes calls at random moments, whatever becomes of them, and waits for all.
+
+        None is made while IN_FLIGHT are under way, so that what waits here grows no memory.
+        """
         calls: set[asyncio.Task[None]] = set()
         due = time.monotonic()
         end = due + seconds
         while due < end:
             await asyncio.sleep(due - time.monotonic())
-            call = asyncio.create_task(self.call(art))
-            calls.add(call)
-            call.add_done_callback(calls.discard)
+            if len(calls) < IN_FLIGHT:
+                call = asyncio.create_task(self.call(art))
+                calls.add(call)
+                call.add_done_callback(calls.discard)
+            else:
+                self.tally.left_out += 1
             due += self._random.expovariate(rate)
         await asyncio.gather(*calls)
 
@@ -177,8 +186,8 @@ class Soak:
     async def break_things(self, faults: Sequence[Fault], seed: int = 0) -> None:
         """Has a fault happen after each interval; those that end Triton only in the first half.
 
-        The second half begins with those that take the most memory, so that the rest of it does not
-        grow by them.
+        The second half begins with those after which a server holds more, once, so that the rest of
+        it does not grow by them.
         """
         chosen = random.Random(seed)
         start = time.monotonic()
@@ -191,7 +200,7 @@ class Soak:
                 halfway = True
                 faults = sorted(
                     (each for each in faults if not each.ends_triton),
-                    key=lambda each: each.takes_most,
+                    key=lambda each: each.grows_once,
                 )
                 turn = list(faults)
             turn = turn or chosen.sample(faults, len(faults))
@@ -227,7 +236,7 @@ async def soak(server: TritonServer, models: Path, arguments: argparse.Namespace
     traffic = Traffic(kinds(), arguments.seed)
     with Client(server.grpc_url) as art:
         art.wait_ready(model="generate")
-    async with AsyncClient(server.grpc_url, timeout=TIMEOUT) as art:
+    async with AsyncClient(server.grpc_url, timeout=TIMEOUT, max_in_flight=IN_FLIGHT) as art:
         await traffic.learn(art)
         capacity = await traffic.capacity(art, arguments.capacity_seconds)
         rate = arguments.share * capacity
@@ -246,6 +255,7 @@ async def soak(server: TritonServer, models: Path, arguments: argparse.Namespace
         "capacity per second": round(capacity, 1),
         "rate per second": round(rate, 1),
         "served": dict(tally.served),
+        "left out": tally.left_out,
         "latency in seconds": dict(zip(("p50", "p99", "max"), percentiles.round(3), strict=True)),
         "lost": tally.lost[:20],
         "wrong": tally.wrong[:20],

@@ -47,12 +47,14 @@ class Fault:
     Attributes:
         happen: Has it happen, and returns when it is over; raises where what must follow does not.
         ends_triton: Whether Triton is started again.
-        takes_most: Whether Triton takes more memory for it than for all else, and keeps it.
+        grows_once: Whether a server holds more after the first one, and keeps it: the memory for
+            the largest pictures, and the sockets that the process of a model inherits when it
+            starts later than they do.
     """
 
     happen: Callable[[Served], None]
     ends_triton: bool = False
-    takes_most: bool = False
+    grows_once: bool = False
 
     @property
     def name(self) -> str:
@@ -202,10 +204,10 @@ FAULTS = (
     Fault(kill_of_triton, ends_triton=True),
     Fault(stop_of_a_stub, ends_triton=True),
     Fault(stop_of_triton),
-    Fault(reload_of_a_new_version),
+    Fault(reload_of_a_new_version, grows_once=True),
     Fault(clients_that_vanish),
     Fault(garbage),
     Fault(connections_that_break_off),
     Fault(flood),
-    Fault(pictures_of_many_pixels, takes_most=True),
+    Fault(pictures_of_many_pixels, grows_once=True),
 )

@@ -48,6 +48,15 @@ def port_in_use(lines: Iterable[str]) -> int | None:
     return None
 
 
+def lost_a_race(lines: Iterable[str]) -> bool:
+    """Tells whether Triton crashed by a fault of its own, which seldom comes twice in a row.
+
+    A lock that it shares with the process of a model is not one yet, or not any more
+    (triton-inference-server/server#8882).
+    """
+    return any("boost::interprocess::lock_exception" in line for line in lines)
+
+
 def not_restarted(lines: Iterable[str]) -> str | None:
     """Finds why a server that died is not started again.
 

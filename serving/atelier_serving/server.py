@@ -42,7 +42,9 @@ from atelier_supervisor.exit_status import describe_end
 from atelier_supervisor.model_control import FAILURES, ModelControl
 
 ATTEMPTS = 5
-"""How often free ports are sought anew when others were quicker to take them."""
+"""How often Triton is started: others may be quicker to take the ports that were free, or it may
+crash by a fault of its own.
+"""
 POLL_SECONDS = 0.05
 
 Repository = str | os.PathLike[str]
@@ -157,8 +159,10 @@ class TritonServer:
             try:
                 self._wait_ready(self._process)
             except StartError:
-                taken = triton_log.port_in_use(self._process.tail)
-                if not attempts_left or taken is None or taken in wanted:
+                tail = self._process.tail
+                taken = triton_log.port_in_use(tail)
+                by_chance = triton_log.lost_a_race(tail) or taken not in (None, *wanted)
+                if not attempts_left or not by_chance:
                     raise
             except BaseException:
                 self._process.kill()

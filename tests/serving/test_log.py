@@ -1,6 +1,6 @@
 import pytest
 
-from atelier_serving.log import explain, is_noise, last_words, port_in_use
+from atelier_serving.log import explain, is_noise, last_words, lost_a_race, port_in_use
 
 STAMP = "1121 07:49:38.153591 6311"
 
@@ -76,6 +76,12 @@ def test_last_words_are_the_last_lines_and_not_old_errors():
 def test_the_port_in_use_is_found():
     assert port_in_use([CUDA, PORT]) == 8001
     assert port_in_use([CUDA]) is None
+
+
+def test_a_crash_by_chance_is_told_from_others():
+    words = "terminate called after throwing an instance of '{}'"
+    assert lost_a_race([CUDA, words.format("boost::interprocess::lock_exception")])
+    assert not lost_a_race([CUDA, words.format("std::bad_alloc")])
 
 
 def test_the_search_for_cuda_is_noise_and_a_broken_model_is_not():

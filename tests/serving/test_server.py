@@ -280,6 +280,27 @@ def test_ports_that_others_took_meanwhile_are_chosen_anew(start, infer, monkeypa
     assert infer(server.grpc_url) == 0
 
 
+CRASHES_ONCE = """
+import os
+import signal
+import sys
+from pathlib import Path
+
+crashed = Path(__file__).with_name("crashed")
+if not crashed.exists():
+    crashed.touch()
+    print("what():  boost::interprocess::lock_exception", file=sys.stderr, flush=True)
+    os.kill(os.getppid(), signal.SIGABRT)
+"""
+
+
+def test_triton_is_started_again_after_a_crash_by_chance(start, infer, tmp_path, write_model):
+    code = write_model(tmp_path, "waiter") / "waiter" / "1" / "model.py"
+    code.write_text(CRASHES_ONCE + code.read_text())
+    assert infer(start(tmp_path).grpc_url) == 0
+    assert code.with_name("crashed").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [

@@ -40,8 +40,6 @@ IN_FLIGHT = 64
 TIMEOUT = 120.0
 TOLERANCE = 2
 """Levels of 255 by which an image may differ: runs share the cores in one way or another."""
-BEGINNING = 20.0
-"""Seconds after a start of Triton, or of the second half, whose samples do not count."""
 
 Ask = Callable[[AsyncClient], Awaitable[Any]]
 
@@ -174,7 +172,11 @@ class Traffic:
 
 @dataclass
 class Soak:
-    """What the faults and the measurements share."""
+    """What the faults and the measurements share.
+
+    `steady` tells whether the server's processes may be compared with what they hold later: in the
+    second half, once those faults have happened after which they hold more, and between two faults.
+    """
 
     served: Served
     seconds: float
@@ -182,6 +184,7 @@ class Soak:
     done: Counter[str] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    steady: bool = False
 
     async def break_things(self, faults: Sequence[Fault], seed: int = 0) -> None:
         """Has a fault happen after each interval; those that end Triton only in the first half.
@@ -192,6 +195,7 @@ class Soak:
         chosen = random.Random(seed)
         start = time.monotonic()
         turn: list[Fault] = []
+        grow: set[Fault] = set()
         halfway = False
         while (now := time.monotonic() - start) + self.interval < self.seconds:
             await asyncio.sleep(self.interval)
@@ -203,20 +207,24 @@ class Soak:
                     key=lambda each: each.grows_once,
                 )
                 turn = list(faults)
+                grow = {each for each in faults if each.grows_once}
             turn = turn or chosen.sample(faults, len(faults))
             fault = turn.pop()
+            self.steady = False
             try:
                 await asyncio.to_thread(fault.happen, self.served)
             except Exception as error:
                 self.failed.append(f"{fault.name}: {error!r}")
             self.done[fault.name] += 1
+            grow.discard(fault)
+            self.steady = halfway and not grow
 
     async def watch(self) -> None:
-        """Samples what the processes hold, of the second half without its beginning."""
-        start = time.monotonic()
-        while (now := time.monotonic() - start) < self.seconds:
+        """Samples what the processes hold while they are steady."""
+        end = time.monotonic() + self.seconds
+        while time.monotonic() < end:
             await asyncio.sleep(max(1.0, self.interval / 10))
-            if now > self.seconds / 2 + BEGINNING:
+            if self.steady:
                 self.samples.append(await asyncio.to_thread(sample))
 
 

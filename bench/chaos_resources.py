@@ -66,7 +66,7 @@ def growth(samples: Sequence[Sample]) -> list[str]:
     """What grew by more than is allowed, in sentences; the medians of two parts are compared."""
     part = len(samples) // PARTS
     if not part:
-        return []
+        return [f"{len(samples)} samples are too few to tell whether anything grew"]
     grown = []
     for field in fields(Sample):
         values = [getattr(each, field.name) for each in samples]

@@ -14,7 +14,8 @@ class ModelStatistics:
         requests: Requests that were answered.
         queue: Seconds that they waited in its queue.
         compute: Seconds that it took for them, from the moment that they left the queue until their
-            outputs were computed.
+            outputs were computed; of a model such as `stylize`, which has a queue of its own, only
+            until it took them over.
     """
 
     requests: int

@@ -49,9 +49,9 @@ def port_in_use(lines: Iterable[str]) -> int | None:
 
 
 def lost_a_race(lines: Iterable[str]) -> bool:
-    """Tells whether Triton crashed by a fault of its own, which seldom comes twice in a row.
+    """Tells whether Triton crashed by a fault of its own, and another start may go well.
 
-    A lock that it shares with the process of a model is not one yet, or not any more
+    A lock in the memory that it shares with the process of a model could not be taken
     (triton-inference-server/server#8882).
     """
     return any("boost::interprocess::lock_exception" in line for line in lines)

@@ -280,9 +280,14 @@ def test_the_command_line(url, tmp_path, monkeypatch, capsys, pixels):
         np.testing.assert_array_equal(np.asarray(painting), 255 - pixels)
 
 
-def test_the_demo(repository, tmp_path):
+def test_the_demo(repository, tmp_path, capsys):
     arguments = ["--model-repository", str(repository), "--output", str(tmp_path)]
     assert run(["demo", *arguments]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert len(rows) == 4
+    for row in rows:
+        # No part of a request's time is below 0.
+        assert all(float(cell) >= 0 for cell in row.strip("│").split("│")[2:]), row
     assert len(list(tmp_path.glob("*-negative.jpg"))) == 4
     assert len(list(tmp_path.glob("*-as_it_is-own_colors.jpg"))) == 4
     with Image.open(tmp_path / "contact_sheet.jpg") as sheet:

@@ -8,7 +8,6 @@ from tritonclient.grpc import model_config_pb2
 
 REPOSITORY = Path(__file__).parents[2] / "model_repository"
 PYTHON = ["classify", "generate", "latents", "stylize"]
-SIZES = ("max_encoded_bytes", "max_queue_bytes")
 
 
 def config_of(name: str) -> model_config_pb2.ModelConfig:
@@ -51,5 +50,8 @@ def test_models_with_the_same_parameters_have_the_same_limits():
 
 @pytest.mark.parametrize("name", ["classify", "stylize"])
 def test_the_largest_file_leaves_room_in_the_queue(name):
-    size = {key: int(config_of(name).parameters[key].string_value) for key in SIZES}
-    assert size["max_queue_bytes"] >= 2 * size["max_encoded_bytes"]
+    parameters = config_of(name).parameters
+    queue, file = (
+        int(parameters[key].string_value) for key in ("max_queue_bytes", "max_encoded_bytes")
+    )
+    assert queue >= 2 * file

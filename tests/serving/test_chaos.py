@@ -89,3 +89,4 @@ def test_growth_is_told(name):
     ]
     (told,) = growth(growing)
     assert told.startswith(f"{name} grew from")
+    assert growth(growing[:3]) == ["3 samples are too few to tell whether anything grew"]

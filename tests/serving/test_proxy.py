@@ -5,10 +5,8 @@ import socket
 import ssl
 import subprocess
 import urllib.request
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -17,6 +15,7 @@ from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
 from atelier import Client, InvalidRequest, Tls
+from atelier_serving.ports import free_port
 from fakes.certificates import Authority
 from fakes.waiting import until
 
@@ -44,12 +43,6 @@ def accepts(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("certificates"))
@@ -57,15 +50,15 @@ def authority(tmp_path_factory):
 
 @pytest.fixture
 def proxy(server, authority, tmp_path):
-    """Starts nginx before `server` with smaller bounds; returns its port."""
+    """Starts nginx before `server`, with parts of its configuration replaced; returns its port."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if not program:
-        pytest.skip("nginx is not installed: apt-get install nginx-light")
+        pytest.skip("nginx is not installed: apt-get install nginx")
     identity = authority.issue("server")
     started = []
 
-    def start(smaller: Mapping[str, str] = MappingProxyType({})) -> int:
-        port = free_port()
+    def start(*smaller: tuple[str, str]) -> int:
+        port = free_port("127.0.0.1")
         recipe = RECIPE
         for old, new in (
             ("listen 443", f"listen 127.0.0.1:{port}"),
@@ -73,7 +66,7 @@ def proxy(server, authority, tmp_path):
             ("http://127.0.0.1:8000", f"http://{server.http_url}"),
             ("/etc/atelier/server.pem", str(identity.certificate)),
             ("/etc/atelier/server.key", str(identity.key)),
-            *smaller.items(),
+            *smaller,
         ):
             assert old in recipe
             recipe = recipe.replace(old, new)
@@ -100,12 +93,11 @@ def waiter(port: int, authority: Authority, gate: int) -> int:
         return int(client.infer("waiter", [tensor]).as_numpy("gate")[0])
 
 
-@pytest.mark.parametrize("bound", ["each_caller 512", "all_callers 2048"])
-def test_no_more_requests_are_in_flight_than_may_be(proxy, server, authority, waiters, bound):
-    port = proxy({bound: f"{bound.split()[0]} 2"})
+@pytest.mark.parametrize(("bound", "gate"), [("each_caller 512", 1001), ("all_callers 2048", 1002)])
+def test_no_more_requests_are_in_flight_than_may_be(proxy, authority, waiters, bound, gate):
+    port = proxy((bound, f"{bound.split()[0]} 2"))
     folder = waiters / "waiter" / "1"
     before = set(folder.glob("started/*"))
-    gate = 100_000 + len(bound)
     with ThreadPoolExecutor() as pool:
         held = [pool.submit(waiter, port, authority, gate) for _ in range(2)]
         try:
@@ -124,7 +116,7 @@ def test_no_more_requests_are_in_flight_than_may_be(proxy, server, authority, wa
 
 
 def test_a_larger_message_is_refused_before_the_server_reads_it(proxy, authority):
-    port = proxy({"65m": "1k"})
+    port = proxy(("65m", "1k"))
     with (
         Client(f"localhost:{port}", tls=Tls(authority.certificate), retries=0) as art,
         pytest.raises(InvalidRequest, match="413"),

@@ -206,24 +206,24 @@ def _sample_photos() -> list[Path]:
 def _timing_table() -> Table:
     table = Table(
         title="Milliseconds of a request (median)",
-        caption="network: the style network. images: decoding, reading the style, encoding. "
-        "rest: the client, the way there and back, handing on between the steps.",
+        caption="queue: waiting for the style network. network: computing in it. "
+        "rest: decoding, encoding, the client, the way there and back.",
     )
     for heading in ("photograph", "size"):
         table.add_column(heading, overflow="fold")
-    for heading in ("total", "queue", "network", "images", "rest"):
+    for heading in ("total", "queue", "network", "rest"):
         table.add_column(heading, justify="right")
     return table
 
 
 def _cells(timings: list[Timing | None]) -> list[str]:
     known = [
-        (timing.total, timing.queue, timing.network, timing.images, timing.rest)
+        (timing.total, timing.queue, timing.network, timing.rest)
         for timing in timings
         if timing is not None
     ]
     if not known:
-        return ["?"] * 5
+        return ["?"] * 4
     return [f"{median(parts):.1f}" for parts in zip(*known, strict=True)]
 
 

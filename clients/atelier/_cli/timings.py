@@ -19,20 +19,21 @@ class Timing:
 
     Attributes:
         total: From the call to the answer, by the client's clock.
-        queue: Waiting in the queues of the models.
-        network: Computing in the style network.
-        images: Computing beside it: decoding, reading the style, encoding.
+        queue: Waiting for the style network.
+        network: Computing in it.
     """
 
     total: float
     queue: float
     network: float
-    images: float
 
     @property
     def rest(self) -> float:
-        """What is left: the way there and back, and the client."""
-        return self.total - self.queue - self.network - self.images
+        """What is left: decoding, encoding, the way there and back, and the client.
+
+        Triton does not see what `stylize` does once it has taken a request over.
+        """
+        return self.total - self.queue - self.network
 
 
 class Stopwatch:
@@ -68,17 +69,5 @@ class Stopwatch:
             if any(count > 1 for count in counts) or time.monotonic() > give_up:
                 return None
             time.sleep(0.005)
-        queue, compute = (
-            {
-                model: (getattr(after[model], part) - getattr(before[model], part)) * 1e3
-                for model in self._models
-            }
-            for part in ("queue", "compute")
-        )
-        # The network's queue and computation are a part of what `stylize` computes.
-        return Timing(
-            total=total,
-            queue=sum(queue.values()),
-            network=compute["style"],
-            images=compute["stylize"] - compute["style"] - queue["style"],
-        )
+        then, now = before["style"], after["style"]
+        return Timing(total, (now.queue - then.queue) * 1e3, (now.compute - then.compute) * 1e3)

@@ -30,6 +30,11 @@ def resolve(host: str) -> str:
     return address
 
 
+def reachable(address: str) -> str:
+    """The address by which this machine reaches a server that listens on `address`."""
+    return "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104
+
+
 def free_port(address: str) -> int:
     """Finds a free port and keeps it from others until a server has bound it.
 

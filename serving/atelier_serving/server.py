@@ -7,35 +7,23 @@ Triton unloads its models; the supervisor removes what is left.
 """
 
 import contextlib
-import dataclasses
 import os
 import secrets
-import shutil
-import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
 from atelier_serving import log as triton_log
 from atelier_serving import repositories, shared_memory, triton_options
-from atelier_serving.closed import Closed, Tokens
-from atelier_serving.directory import ServerDirectory
+from atelier_serving.closed import Tokens
 from atelier_serving.errors import CrashError, StartError
-from atelier_serving.installation import Installation, find_installation
+from atelier_serving.installation import find_installation
+from atelier_serving.launch import Launch
 from atelier_serving.manifests import Verification
-from atelier_serving.options import (
-    HTTP_SOCKET,
-    SHARED_MEMORY_BYTES,
-    Settings,
-    command_line,
-    environment,
-)
-from atelier_serving.plain_paths import make_directory
-from atelier_serving.ports import check_free, free_port, resolve
-from atelier_serving.process import SupervisedProcess
+from atelier_serving.options import SHARED_MEMORY_BYTES, Settings
+from atelier_serving.ports import check_free, resolve
 from atelier_serving.reload import Reload, Reloader
 from atelier_serving.tls import ServerTls
 from atelier_supervisor.exit_status import describe_end
@@ -45,7 +33,6 @@ ATTEMPTS = 5
 """How often Triton is started: others may be quicker to take the ports that were free, or it may
 crash by a fault of its own.
 """
-POLL_SECONDS = 0.05
 
 Repository = str | os.PathLike[str]
 
@@ -117,13 +104,9 @@ class TritonServer:
             options=tuple(options),
         )
         self._log = log
-        self._process: SupervisedProcess | None = None
-        self._address = ""
-        self._ports: tuple[int, int | None, int] = (0, None, 0)
-        self._http_address = ""
+        self._launch: Launch | None = None
         self._end_requested = threading.Event()
         self._killed = False
-        self._closed = Closed(self.settings.tokens)
         self._reloader: Reloader | None = None
         self._reload_turn = threading.Lock()
         self._reloading = False
@@ -139,7 +122,7 @@ class TritonServer:
             StartError: The server did not become ready; the message says why.
             RuntimeError: It was started before.
         """
-        if self._process:
+        if self._launch:
             raise RuntimeError("a server starts once: make another one")
         installation = find_installation()
         triton_options.check(installation.binary, self.settings.options)
@@ -148,29 +131,24 @@ class TritonServer:
             self.settings.verification.check(self.settings.repositories)
         if self.settings.tls:
             self.settings.tls.check()
-        self._address = resolve(self.settings.host)
+        address = resolve(self.settings.host)
         contents = repositories.contents(self.settings.repositories)
         wanted = (self.settings.grpc_port, self.settings.http_port, self.settings.metrics_port)
         for port in filter(None, wanted):
-            check_free(self._address, port)
+            check_free(address, port)
         for attempts_left in reversed(range(ATTEMPTS)):
-            self._take_ports()
-            self._process = self._launch(installation)
+            launch = self._launch = Launch(self.settings, installation, address, self._forward)
             try:
-                self._wait_ready(self._process)
+                launch.wait_ready(self._end_requested)
             except StartError:
-                tail = self._process.tail
-                taken = triton_log.port_in_use(tail)
-                by_chance = triton_log.lost_a_race(tail) or taken not in (None, *wanted)
-                if not attempts_left or not by_chance:
+                if not attempts_left or not launch.failed_by_chance:
                     raise
             except BaseException:
-                self._process.kill()
+                launch.process.kill()
                 raise
             else:
                 break
-        assert self._process
-        self._process.restart_on_failure()
+        launch.process.restart_on_failure()
         self._check_shared_memory()
         self._reloader = Reloader(
             self._control(),
@@ -188,16 +166,13 @@ class TritonServer:
             if warning := shared_memory.shortage(configs, SHARED_MEMORY_BYTES):
                 self._forward(warning)
 
-    def _take_ports(self) -> None:
-        settings, address = self.settings, self._address
-        self._ports = (
-            settings.grpc_port or free_port(address),
-            None if settings.http_port is None else settings.http_port or free_port(address),
-            settings.metrics_port or free_port(address),
-        )
+    def _started(self) -> Launch:
+        if not self._launch:
+            raise RuntimeError("the server has not been started")
+        return self._launch
 
     def _control(self) -> ModelControl:
-        return ModelControl(self._http_address, self._closed.headers, self.settings.start_timeout)
+        return self._started().control()
 
     @contextlib.contextmanager
     def _try_out(self) -> Iterator[ModelControl]:
@@ -211,101 +186,16 @@ class TritonServer:
             options=self.settings.options,
         )
         second._end_requested = self._end_requested  # it stops with this one
-        second.start()
-        assert second._process
+        process = second.start()._started().process
         try:
             yield second._control()
         finally:
-            second._process.kill()
-            second._process.wait()
-
-    def _launch(self, installation: Installation) -> SupervisedProcess:
-        shm_prefix = f"atelier_{os.getpid()}_{secrets.token_hex(4)}_"
-        self._closed = Closed(self.settings.tokens)  # with a new key at each start
-        directory = ServerDirectory(make_directory())
-        http_port = self._ports[1]
-        self._http_address = (
-            f"unix:{directory.path / HTTP_SOCKET}"
-            if http_port is None
-            else self._reachable(http_port)
-        )
-        try:
-            self._fill(directory, installation)
-            plain = [directory.repository(each) for each in self.settings.repositories]
-            return SupervisedProcess(
-                command_line(
-                    dataclasses.replace(self.settings, repositories=plain),
-                    installation,
-                    directory,
-                    self._address,
-                    self._ports,
-                    shm_prefix,
-                ),
-                environment=environment(self.settings, directory, os.environ),
-                directory=directory.path,
-                shm_prefix=shm_prefix,
-                exit_timeout=self.settings.exit_timeout,
-                http_address=self._http_address,
-                headers=self._closed.headers,
-                hidden=self._closed.options(),
-                strict=bool(self.settings.tokens),
-                log=self._forward,
-            )
-        except BaseException:
-            shutil.rmtree(directory.path, ignore_errors=True)
-            raise
-
-    @staticmethod
-    def _fill(directory: ServerDirectory, installation: Installation) -> None:
-        try:
-            directory.fill(installation)
-        except OSError as error:
-            raise StartError(
-                f"cannot prepare the server's directory {directory.path}: {error.strerror}; make "
-                "room there, or set TMPDIR to a folder on another disk"
-            ) from error
+            process.kill()
+            process.wait()
 
     def _forward(self, line: str) -> None:
         if self._log and not triton_log.is_noise(line):
             self._log(line)
-
-    def _wait_ready(self, process: SupervisedProcess) -> None:
-        timeout = self.settings.start_timeout
-        end = time.monotonic() + timeout
-        trouble = ""
-        while process.poll() is None:
-            if self._end_requested.is_set():
-                trouble = "it was told to stop while it loaded its models"
-            elif any(map(triton_log.is_hopeless, process.tail)):
-                trouble = triton_log.explain(process.tail)
-            elif time.monotonic() > end:
-                words = triton_log.last_words(process.tail)
-                trouble = f"it was not ready after {timeout:g} s; its last words:\n{words}"
-            if trouble:
-                process.kill()
-                process.wait()
-                raise StartError(f"Triton did not start: {trouble}")
-            if self._is_ready():
-                return
-            time.sleep(POLL_SECONDS)
-        status = process.wait()
-        if self._end_requested.is_set():
-            raise StartError("Triton did not start: it was told to stop while it loaded its models")
-        # After a model that failed to load, Triton 2.51 ends, and sometimes crashes on its way out.
-        if status > 128 and not triton_log.model_failures(process.tail):
-            words = triton_log.last_words(process.tail)
-            raise StartError(f"Triton {describe_end(status)} while it started:\n{words}")
-        raise StartError(f"Triton did not start:\n{triton_log.explain(process.tail)}")
-
-    def _is_ready(self) -> bool:
-        """Asks over HTTP; gRPC is open before it, the metrics a moment later."""
-        if not ModelControl(self._http_address, self._closed.headers).is_ready():
-            return False
-        host, port = self.metrics_url.split(":")
-        with contextlib.suppress(OSError):
-            socket.create_connection((host, int(port)), timeout=5).close()
-            return True
-        return False
 
     def reload(self) -> Reload:
         """Takes what is new in the model repositories, and returns when it is served.
@@ -325,8 +215,9 @@ class TritonServer:
                 What was served before goes on.
             RuntimeError: The server has not been started.
         """
-        if not self._reloader or not self._process:
+        if not self._reloader:
             raise RuntimeError("the server has not been started")
+        process = self._started().process
         with self._reload_turn:
             self._reloading = True
             try:
@@ -334,24 +225,24 @@ class TritonServer:
             finally:
                 self._reloading = False
                 if self._end_requested.is_set():
-                    self._process.terminate()
+                    process.terminate()
 
     def terminate(self) -> None:
         """Asks the server to finish its requests and end; returns at once, also in a handler."""
-        if self._process and self._process.poll() is not None:
-            return
+        if self._reloader and not self.running:
+            return  # It had ended before, as `wait` tells.
         self._end_requested.set()
         # A reload ends first, with the model that it loads: what calls it is opened by that, also
         # if it was drained already.
-        if self._process and not self._reloading:
-            self._process.terminate()
+        if self._launch and not self._reloading:
+            self._launch.process.terminate()
 
     def kill(self) -> None:
         """Ends the server at once, with the requests that it works on."""
         self._killed = True
         self._end_requested.set()
-        if self._process:
-            self._process.kill()
+        if self._launch:
+            self._launch.process.kill()
 
     def wait(self, timeout: float | None = None) -> None:
         """Waits until the server has ended and nothing of it is left.
@@ -363,17 +254,18 @@ class TritonServer:
             CrashError: It died too often, or did not finish its requests in time.
             TimeoutError: It still runs.
         """
-        if not self._process:
+        if not self._launch:
             return
+        process = self._launch.process
         try:
-            status = self._process.wait(timeout)
+            status = process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"the server still runs after {timeout:g} s") from None
         if self._killed:
             return
-        words = triton_log.last_words(self._process.tail)
+        words = triton_log.last_words(process.tail)
         if not self._end_requested.is_set():
-            why = triton_log.not_restarted(self._process.tail) or f"Triton {describe_end(status)}"
+            why = triton_log.not_restarted(process.tail) or f"Triton {describe_end(status)}"
             raise CrashError(f"{why}; its last words:\n{words}")
         if status:
             raise CrashError(
@@ -410,38 +302,29 @@ class TritonServer:
     @property
     def running(self) -> bool:
         """Whether Triton runs."""
-        return self._process is not None and self._process.poll() is None
+        return self._launch is not None and self._launch.process.poll() is None
 
     @property
     def pid(self) -> int:
         """The process id of Triton itself, which changes when it is started again."""
-        if not self._process or not self._process.pid:
+        pid = self._started().process.pid
+        if not pid:
             raise RuntimeError("the server has not been started")
-        return self._process.pid
+        return pid
 
     @property
     def grpc_url(self) -> str:
         """Where this machine reaches gRPC, as `address:port`."""
-        return self._url(self._ports[0])
+        return self._started().grpc_url
 
     @property
     def http_url(self) -> str:
         """Where this machine reaches HTTP, as `address:port`; only where `http_port` was given."""
         if self.settings.http_port is None:
             raise RuntimeError("HTTP is closed: give http_port to open it")
-        assert self._ports[1] is not None
-        return self._url(self._ports[1])
+        return self._started().http_url
 
     @property
     def metrics_url(self) -> str:
         """Where this machine reaches the metrics, as `address:port`."""
-        return self._url(self._ports[2])
-
-    def _url(self, port: int) -> str:
-        if not self._process:
-            raise RuntimeError("the server has not been started")
-        return self._reachable(port)
-
-    def _reachable(self, port: int) -> str:
-        address = "127.0.0.1" if self._address == "0.0.0.0" else self._address  # noqa: S104
-        return f"{address}:{port}"
+        return self._started().metrics_url

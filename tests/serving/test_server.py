@@ -268,7 +268,7 @@ def test_a_port_in_use_is_told_at_once(waiters, protocol):
 
 
 def test_ports_that_others_took_meanwhile_are_chosen_anew(start, infer, monkeypatch):
-    from atelier_serving import server as module
+    from atelier_serving import launch as module
 
     with socket.create_server(("127.0.0.1", 0)) as other:
         ports = [other.getsockname()[1]]

@@ -205,7 +205,7 @@ def test_no_secret_is_in_the_process_list_or_the_log(server, tls, log, processes
     assert server.pid in family
     lines = [Path(f"/proc/{pid}/cmdline").read_text() for pid in family]
     assert any("(hidden)" in line for line in lines)
-    secrets = [TOKEN, ADMIN_TOKEN, server._closed.key]
+    secrets = [TOKEN, ADMIN_TOKEN, server._launch.closed.key]
     for text in (*lines, *log):
         assert not any(secret in text for secret in secrets)
 

@@ -1,12 +1,13 @@
 """The service under more than it can do: goodput, what rejections cost, people beside bulk work.
 
     python bench/overload.py [--model stylize] [--side 256] [--seconds 10]
-        [--deadline 1] [--unbounded]
+        [--deadline 1] [--unbounded] [--send-all]
 
 The capacity is what a closed loop of callers is answered. Then requests come at random at multiples
 of it, whatever the server does. Goodput is what was answered before its deadline. Client and server
-run on the same cores. `--unbounded` is the service as it is without its queue's bounds, and without
-the deadlines that requests tell it.
+run on the same cores. As with the client, what the service would most likely refuse is not sent;
+with `--send-all`, it is. `--unbounded` is the service as it is without its queue's bounds, and
+without the deadlines that requests tell it.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from PIL import Image
 from skimage import data
 from tritonclient.grpc import service_pb2
 
+from atelier._throttle import Throttle
 from atelier_serving import TritonServer
 
 REPOSITORY = Path(__file__).parents[1] / "model_repository"
@@ -60,6 +62,7 @@ class Outcomes:
 
     served: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
+    unsent: int = 0
     late: int = 0
     other: Counter[str] = field(default_factory=Counter)
 
@@ -67,6 +70,8 @@ class Outcomes:
         parts = [f"{len(self.served)} served ({percentiles(self.served)})"]
         if self.refused:
             parts.append(f"{len(self.refused)} refused ({percentiles(self.refused)})")
+        if self.unsent:
+            parts.append(f"{self.unsent} not sent")
         if self.late:
             parts.append(f"{self.late} too late")
         return ", ".join(parts + [f"{count} × {what}" for what, count in self.other.items()])
@@ -79,47 +84,64 @@ def percentiles(seconds: list[float]) -> str:
     return f"p50 {p50:.0f}, p95 {p95:.0f}, p99 {p99:.0f} ms"
 
 
-async def ask(
-    channel: grpc.aio.Channel, request: bytes, deadline: float, outcomes: Outcomes
-) -> None:
-    start = time.perf_counter()
-    try:
-        await channel.unary_unary(METHOD)(request, timeout=deadline)
-    except grpc.aio.AioRpcError as error:
-        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-            outcomes.late += 1
-        elif error.code() is grpc.StatusCode.UNAVAILABLE:
-            outcomes.refused.append(time.perf_counter() - start)
+@dataclass
+class Caller:
+    """Who makes requests.
+
+    Attributes:
+        channel: The connection.
+        request: What is asked.
+        throttle: What keeps requests from being sent; None: nothing.
+    """
+
+    channel: grpc.aio.Channel
+    request: bytes
+    throttle: Throttle | None
+
+    async def ask(self, deadline: float, outcomes: Outcomes) -> None:
+        if self.throttle and not self.throttle.admits(None):
+            outcomes.unsent += 1
+            return
+        start = time.perf_counter()
+        taken = True
+        try:
+            await self.channel.unary_unary(METHOD)(self.request, timeout=deadline)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                outcomes.late += 1
+            elif error.code() is grpc.StatusCode.UNAVAILABLE:
+                outcomes.refused.append(time.perf_counter() - start)
+                taken = False
+            else:
+                outcomes.other[f"{error.code().name}: {error.details()}"] += 1
         else:
-            outcomes.other[f"{error.code().name}: {error.details()}"] += 1
-    else:
-        outcomes.served.append(time.perf_counter() - start)
+            outcomes.served.append(time.perf_counter() - start)
+        if self.throttle:
+            self.throttle.learn(None, taken=taken)
 
 
-async def closed_loop(channel: grpc.aio.Channel, request: bytes, seconds: float) -> float:
+async def closed_loop(caller: Caller, seconds: float) -> float:
     """Requests that are answered each second."""
     outcomes = Outcomes()
     end = time.perf_counter() + seconds
 
-    async def caller() -> None:
+    async def ask_on() -> None:
         while time.perf_counter() < end:
-            await ask(channel, request, 60, outcomes)
+            await caller.ask(60, outcomes)
 
-    await asyncio.gather(*(caller() for _ in range(CALLERS)))
+    await asyncio.gather(*(ask_on() for _ in range(CALLERS)))
     assert not outcomes.other
     return len(outcomes.served) / seconds
 
 
-async def open_loop(
-    channel: grpc.aio.Channel, request: bytes, rate: float, seconds: float, deadline: float
-) -> Outcomes:
+async def open_loop(caller: Caller, rate: float, seconds: float, deadline: float) -> Outcomes:
     """Requests at random moments."""
     outcomes = Outcomes()
     tasks = []
     due = start = time.perf_counter()
     while due < start + seconds:
         await asyncio.sleep(due - time.perf_counter())
-        tasks.append(asyncio.create_task(ask(channel, request, deadline, outcomes)))
+        tasks.append(asyncio.create_task(caller.ask(deadline, outcomes)))
         due += random.expovariate(rate)
     await asyncio.gather(*tasks)
     return outcomes
@@ -128,15 +150,20 @@ async def open_loop(
 async def measure(url: str, arguments: argparse.Namespace) -> None:
     model, seconds, deadline = arguments.model, arguments.seconds, arguments.deadline
     told = None if arguments.unbounded else deadline
-    people = body(model, arguments.side, told)
-    bulk = body(model, arguments.side, told, bulk=not arguments.unbounded)
+    throttled = not (arguments.unbounded or arguments.send_all)
     async with grpc.aio.insecure_channel(url) as channel, grpc.aio.insecure_channel(url) as other:
-        await closed_loop(channel, people, 2)
-        capacity = await closed_loop(channel, people, seconds)
+
+        def caller(*, bulk: bool = False) -> Caller:
+            request = body(model, arguments.side, told, bulk=bulk and not arguments.unbounded)
+            return Caller(other if bulk else channel, request, Throttle() if throttled else None)
+
+        people = caller()
+        await closed_loop(people, 2)
+        capacity = await closed_loop(people, seconds)
         print(f"capacity: {capacity:.1f}/s")
         for factor in (1.5, 5):
             busy = time.process_time()
-            outcomes = await open_loop(channel, people, factor * capacity, seconds, deadline)
+            outcomes = await open_loop(caller(), factor * capacity, seconds, deadline)
             busy = (time.process_time() - busy) / seconds
             goodput = len(outcomes.served) / seconds / capacity
             print(
@@ -144,12 +171,10 @@ async def measure(url: str, arguments: argparse.Namespace) -> None:
                 f"{busy:.2f} of a core"
             )
         rate = capacity / 5
-        alone = await open_loop(channel, people, rate, seconds, deadline)
+        alone = await open_loop(caller(), rate, seconds, deadline)
         print(f"people at {rate:.1f}/s, alone: {alone}")
-        flood = open_loop(other, bulk, 2 * capacity, seconds, deadline)
-        beside, flooded = await asyncio.gather(
-            open_loop(channel, people, rate, seconds, deadline), flood
-        )
+        flood = open_loop(caller(bulk=True), 2 * capacity, seconds, deadline)
+        beside, flooded = await asyncio.gather(open_loop(caller(), rate, seconds, deadline), flood)
         print(f"the same beside bulk work at twice the capacity: {beside}; of that: {flooded}")
 
 
@@ -173,6 +198,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--deadline", type=float, default=1)
     parser.add_argument("--unbounded", action="store_true")
+    parser.add_argument("--send-all", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         repository = served_models(Path(folder), arguments.model, bounded=not arguments.unbounded)

@@ -49,7 +49,7 @@ from atelier._statistics import ModelStatistics
 from atelier._status import ServerStatus
 from atelier._styles import Style
 from atelier._tracing import traced
-from atelier._transport import AsyncTransport, Request, StatusError
+from atelier._transport import AsyncTransport, Request
 
 T = TypeVar("T")
 
@@ -454,12 +454,10 @@ class AsyncClient(BaseClient):
                 await asyncio.sleep(pause)
 
     async def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
-        body = await asyncio.to_thread(
-            call.request, policy.remaining(), policy.request_id, bulk=self._bulk
-        )
-        request = Request(call.method, call.model, body, policy.request_id, policy.tried)
-        try:
+        with self._attempt(call, policy):
+            body = await asyncio.to_thread(
+                call.request, policy.remaining(), policy.request_id, bulk=self._bulk
+            )
+            request = Request(call.method, call.model, body, policy.request_id, policy.tried)
             with logged(request), traced(request) as sent:
                 return await self._transport.send_async(sent, policy.remaining())
-        except StatusError as error:
-            raise self._error(error, call, policy) from error

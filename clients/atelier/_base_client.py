@@ -1,14 +1,16 @@
 """What both clients are, short of sending and waiting."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from atelier._calls import Call
-from atelier._errors import AtelierError, InvalidRequest, from_status
+from atelier._errors import AtelierError, InvalidRequest, Overloaded, from_status
 from atelier._hedging import Hedging
 from atelier._retry_budget import RetryBudget
 from atelier._retry_policy import RetryPolicy, UseClientDefault, checked_timeout
+from atelier._throttle import Throttle
 from atelier._transport import StatusError
 
 Timeout = float | UseClientDefault | None
@@ -35,6 +37,7 @@ class BaseClient:
         self.retries = retries
         self._bulk = bulk
         self._budget = RetryBudget()
+        self._throttle = Throttle()
         self._hedging = Hedging(self._budget) if hedge else None
         self._closed = False
 
@@ -67,14 +70,36 @@ class BaseClient:
         try:
             yield
         except AtelierError as error:
-            if error.code is not None or not isinstance(error, InvalidRequest):
+            if error.code is not None or not isinstance(error, InvalidRequest | Overloaded):
                 error.request_id = policy.request_id
             raise
 
-    def _error(self, error: StatusError, call: Call[Any], policy: RetryPolicy) -> AtelierError:
-        policy.failed_at(error.server, elsewhere=error.elsewhere)
-        url = self.url if error.server is None else error.server.removeprefix("dns:///")
-        return from_status(
-            error.code, error.details, url=url, model=call.model or None,
-            timeout=policy.timeout,
-        )  # fmt: skip
+    @contextmanager
+    def _attempt(self, call: Call[Any], policy: RetryPolicy) -> Iterator[None]:
+        """Sending a request: not at all where it would be refused, and with errors of the client.
+
+        Raises:
+            Overloaded: The request is not to be sent.
+            AtelierError: What its StatusError means.
+        """
+        # A queue that is too long for one timeout is not for twice that.
+        patience = None if policy.timeout is None else math.frexp(policy.timeout)[1]
+        kind = call.method, call.model, self._bulk, patience
+        if not (policy.is_retrying or self._throttle.admits(kind)):
+            raise Overloaded(
+                f"the server at {self.url} has too much to do: it has just refused most requests "
+                "like this one, which was not sent",
+                model=call.model,
+            )
+        try:
+            yield
+        except StatusError as error:
+            policy.failed_at(error.server, elsewhere=error.elsewhere)
+            url = self.url if error.server is None else error.server.removeprefix("dns:///")
+            failure = from_status(
+                error.code, error.details, url=url, model=call.model or None,
+                timeout=policy.timeout,
+            )  # fmt: skip
+            self._throttle.learn(kind, taken=not isinstance(failure, Overloaded))
+            raise failure from error
+        self._throttle.learn(kind, taken=True)

@@ -40,7 +40,7 @@ from atelier._statistics import ModelStatistics
 from atelier._status import ServerStatus
 from atelier._styles import Style
 from atelier._tracing import traced
-from atelier._transport import Request, StatusError, Transport
+from atelier._transport import Request, Transport
 
 T = TypeVar("T")
 
@@ -690,10 +690,8 @@ class Client(BaseClient):
                 time.sleep(pause)
 
     def _send(self, call: Call[Any], policy: RetryPolicy) -> bytes:
-        body = call.request(policy.remaining(), policy.request_id, bulk=self._bulk)
-        request = Request(call.method, call.model, body, policy.request_id, policy.tried)
-        try:
+        with self._attempt(call, policy):
+            body = call.request(policy.remaining(), policy.request_id, bulk=self._bulk)
+            request = Request(call.method, call.model, body, policy.request_id, policy.tried)
             with logged(request), traced(request) as sent:
                 return self._transport.send(sent, policy.remaining())
-        except StatusError as error:
-            raise self._error(error, call, policy) from error

@@ -100,6 +100,11 @@ class RetryPolicy:
         status = grpc.StatusCode.DEADLINE_EXCEEDED
         return from_status(status, "", url=self._url, model=None, timeout=self.timeout)
 
+    @property
+    def is_retrying(self) -> bool:
+        """Whether an attempt failed before."""
+        return self._failed > 0
+
     def served(self) -> None:
         """Learns that the last attempt was answered."""
         self._budget.served(paid=self._paid)

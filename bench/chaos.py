@@ -77,16 +77,22 @@ def kinds() -> list[Kind]:
     ]
 
 
-def differs(answer: Any, expected: Any) -> bool:
-    """Whether an answer is another one than that of a server without faults."""
+def difference(answer: Any, expected: Any) -> str:
+    """How an answer differs from that of a server without faults; "" where it does not."""
     if isinstance(answer, str):
-        return answer != expected
+        return "" if answer == expected else f"{answer} in place of {expected}"
     if isinstance(answer, list):
         if len(answer) != len(expected):
-            return True
-        return any(differs(*pair) for pair in zip(answer, expected, strict=True))
-    pixels = [np.asarray(each, np.int16) for each in (answer, expected)]
-    return pixels[0].shape != pixels[1].shape or np.abs(pixels[0] - pixels[1]).max() > TOLERANCE
+            return f"{len(answer)} images in place of {len(expected)}"
+        each = (difference(*pair) for pair in zip(answer, expected, strict=True))
+        return next(filter(None, each), "")
+    pixels, right = (np.asarray(each, np.int16) for each in (answer, expected))
+    if pixels.shape != right.shape:
+        return f"the shape {pixels.shape} in place of {right.shape}"
+    levels = np.abs(pixels - right)
+    if levels.max() <= TOLERANCE:
+        return ""
+    return f"{np.count_nonzero(levels > TOLERANCE)} values differ, by {levels.max()} at most"
 
 
 @dataclass
@@ -133,8 +139,9 @@ class Traffic:
             self.tally.lost.append(f"{kind.name}: {type(error).__name__}: {error}")
             return
         seconds = time.monotonic() - start
-        if await asyncio.to_thread(differs, answer, self._expected[kind.name]):
-            self.tally.wrong.append(f"{kind.name}: another answer than before")
+        if wrong := await asyncio.to_thread(difference, answer, self._expected[kind.name]):
+            self.tally.wrong.append(f"{kind.name}: {wrong}")
+            print(f"wrong: {kind.name}: {wrong}", file=sys.stderr)
         self.tally.served[kind.name] += 1
         self.tally.seconds.append(seconds)
 
@@ -211,6 +218,7 @@ class Soak:
             turn = turn or chosen.sample(faults, len(faults))
             fault = turn.pop()
             self.steady = False
+            print(f"after {now:.0f} s: {fault.name}", file=sys.stderr)
             try:
                 await asyncio.to_thread(fault.happen, self.served)
             except Exception as error:

@@ -73,11 +73,12 @@ def ask(pixels, style):
 
 def test_an_answer_that_differs_is_told():
     white, grey = (np.full((2, 2, 3), value, np.uint8) for value in (255, 250))
-    assert not chaos.differs(white, white)
-    assert chaos.differs(white, grey)
-    assert chaos.differs(white, white[:1])
-    assert chaos.differs([white], [white, white])
-    assert chaos.differs("cubism, modern", "baroque, classical")
+    assert chaos.difference(white, white) == ""
+    assert chaos.difference(white, grey) == "12 values differ, by 5 at most"
+    assert chaos.difference(white, white[:1]) == "the shape (2, 2, 3) in place of (1, 2, 3)"
+    assert chaos.difference([white], [white, white]) == "1 images in place of 2"
+    assert chaos.difference([white, white], [white, grey])
+    assert chaos.difference("cubism", "baroque") == "cubism in place of baroque"
 
 
 @pytest.mark.parametrize("name", HELD)

@@ -41,7 +41,7 @@ def _mentions(pids, path):
 def _runs(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # It ended, perhaps while it was read.
         return False
 
 

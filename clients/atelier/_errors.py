@@ -68,7 +68,8 @@ class NotAllowed(AtelierError, PermissionError):
 class Overloaded(AtelierError):
     """The server lives but has too much to do: its queue is full or took too long.
 
-    Or its shared memory is full of other requests.
+    Or its shared memory is full of other requests. `code` is None where the request was not sent,
+    since most like it had just been refused.
     """
 
     @property

@@ -55,12 +55,11 @@ class Launch:
             StartError: Its directory cannot be made.
         """
         self._settings = settings
-        self._ports = (
+        grpc_port, http_port, metrics_port = ports = (
             settings.grpc_port or free_port(address),
             None if settings.http_port is None else settings.http_port or free_port(address),
             settings.metrics_port or free_port(address),
         )
-        grpc_port, http_port, metrics_port = self._ports
         host = reachable(address)
         self.grpc_url = f"{host}:{grpc_port}"
         self.http_url = f"{host}:{http_port}" if http_port else ""
@@ -78,7 +77,7 @@ class Launch:
                     installation,
                     directory,
                     address,
-                    self._ports,
+                    ports,
                     shm_prefix,
                 ),
                 environment=environment(settings, directory, os.environ),
@@ -151,9 +150,8 @@ class Launch:
 
         Others took a port that was free, or Triton crashed by a fault of its own.
         """
-        tail, settings = self.process.tail, self._settings
-        wanted = (settings.grpc_port, settings.http_port, settings.metrics_port)
-        return triton_log.lost_a_race(tail) or triton_log.port_in_use(tail) not in (None, *wanted)
+        tail, fixed = self.process.tail, self._settings.fixed_ports
+        return triton_log.lost_a_race(tail) or triton_log.port_in_use(tail) not in (None, *fixed)
 
 
 def _fill(directory: ServerDirectory, installation: Installation) -> None:

@@ -104,9 +104,9 @@ class Settings:
             port = getattr(self, name)
             if port is not None and not 0 <= port <= 65535:
                 raise ValueError(f"{name} is {port}; a port is a number from 0 to 65535")
-        fixed = [port for port in (self.grpc_port, self.http_port, self.metrics_port) if port]
-        if len(set(fixed)) < len(fixed):
-            raise ValueError(f"the ports must differ, not {', '.join(map(str, fixed))}")
+        if len(set(self.fixed_ports)) < len(self.fixed_ports):
+            ports = ", ".join(map(str, self.fixed_ports))
+            raise ValueError(f"the ports must differ, not {ports}")
         if self.exit_timeout < 0 or self.start_timeout <= 0:
             raise ValueError("the time-outs are seconds: 0 or more to exit, more than 0 to start")
         for option in self.options:
@@ -114,6 +114,11 @@ class Settings:
             if name in OWN_OPTIONS:
                 raise ValueError(f"--{name} follows from the server's own settings: set it there")
         backend_options.environment_of(self.options)
+
+    @property
+    def fixed_ports(self) -> list[int]:
+        """The ports that are given, in place of any free ones."""
+        return [port for port in (self.grpc_port, self.http_port, self.metrics_port) if port]
 
 
 def has_gpu() -> bool:

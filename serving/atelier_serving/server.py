@@ -133,15 +133,15 @@ class TritonServer:
             self.settings.tls.check()
         address = resolve(self.settings.host)
         contents = repositories.contents(self.settings.repositories)
-        wanted = (self.settings.grpc_port, self.settings.http_port, self.settings.metrics_port)
-        for port in filter(None, wanted):
+        for port in self.settings.fixed_ports:
             check_free(address, port)
         for attempts_left in reversed(range(ATTEMPTS)):
             launch = self._launch = Launch(self.settings, installation, address, self._forward)
             try:
                 launch.wait_ready(self._end_requested)
             except StartError:
-                if not attempts_left or not launch.failed_by_chance:
+                hopeless = self._end_requested.is_set() or not attempts_left
+                if hopeless or not launch.failed_by_chance:
                     raise
             except BaseException:
                 launch.process.kill()
@@ -264,7 +264,7 @@ class TritonServer:
         if self._killed:
             return
         words = triton_log.last_words(process.tail)
-        if not self._end_requested.is_set():
+        if not self._end_requested.is_set() or not self._reloader:
             why = triton_log.not_restarted(process.tail) or f"Triton {describe_end(status)}"
             raise CrashError(f"{why}; its last words:\n{words}")
         if status:

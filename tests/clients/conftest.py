@@ -332,6 +332,12 @@ def picture() -> Callable[..., bytes]:
 
 
 @pytest.fixture(scope="session")
+def jpeg() -> bytes:
+    """A small picture as JPEG."""
+    return picture_file("jpeg")
+
+
+@pytest.fixture(scope="session")
 def answer() -> Callable[[bytes], messages.ModelInferResponse]:
     """`answer_with`, for tests that cannot import this module."""
     return answer_with

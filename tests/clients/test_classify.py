@@ -26,11 +26,6 @@ def scripted(server):
 
 
 @pytest.fixture
-def jpeg(picture):
-    return picture("jpeg")
-
-
-@pytest.fixture
 def images(tmp_path, monkeypatch, picture):
     """Three images and a file that is none, in the current directory."""
     monkeypatch.chdir(tmp_path)

@@ -30,11 +30,6 @@ SWAPPED = (
 
 
 @pytest.fixture
-def jpeg(picture):
-    return picture("jpeg")
-
-
-@pytest.fixture
 def nobody():
     """An address where nobody listens."""
     with socket.socket() as listener:

@@ -58,11 +58,6 @@ def client(request):
     return request.param
 
 
-@pytest.fixture
-def jpeg(picture):
-    return picture("jpeg")
-
-
 def urls(servers) -> list[str]:
     return [server.url for server in servers]
 

@@ -92,11 +92,6 @@ def test_a_copy_in_another_process_has_its_own_counts():
     assert pickle.loads(pickle.dumps(throttle)).admits("a")
 
 
-@pytest.fixture
-def jpeg(picture):
-    return picture("jpeg")
-
-
 @pytest.fixture(params=[Client, AsyncClient])
 def errors_of(request, jpeg):
     """What each of some calls of one client ends with; None if it is served."""

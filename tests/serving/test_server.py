@@ -301,6 +301,26 @@ def test_triton_is_started_again_after_a_crash_by_chance(start, infer, tmp_path,
     assert code.with_name("crashed").exists()
 
 
+def test_a_stop_between_two_starts_is_not_lost(tmp_path, write_model, monkeypatch):
+    from atelier_serving.launch import Launch
+
+    write_model(tmp_path, "broken", "import no_such_module\n")
+    server = TritonServer(tmp_path)
+    starts = []
+
+    def stopped_meanwhile(launch):
+        starts.append(launch)
+        server.terminate()
+        return True
+
+    monkeypatch.setattr(Launch, "failed_by_chance", property(stopped_meanwhile))
+    with pytest.raises(StartError, match="it was told to stop"):
+        server.start()
+    assert len(starts) == 1
+    with pytest.raises(CrashError, match=r"^Triton (was ended|ended)"):
+        server.wait()
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [

@@ -1,6 +1,7 @@
 """A soak with faults: mixed traffic at a share of the capacity, while things break.
 
     python bench/chaos.py [--seconds 3600] [--interval 60] [--share 0.8] [--output out/chaos.json]
+                          [--fault "stop of triton" ...]
 
 Every well-formed call must be answered, within its timeout, with what a server without faults
 answers. Nothing may grow: in the second half Triton is not killed, and memory, threads, files and
@@ -216,6 +217,9 @@ class Soak:
                 turn = list(faults)
                 grow = {each for each in faults if each.grows_once}
             turn = turn or chosen.sample(faults, len(faults))
+            if not turn:
+                self.steady = True
+                continue
             fault = turn.pop()
             self.steady = False
             print(f"after {now:.0f} s: {fault.name}", file=sys.stderr)
@@ -250,6 +254,7 @@ def verdict(tally: Tally, soak: Soak) -> list[str]:
 
 async def soak(server: TritonServer, models: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     traffic = Traffic(kinds(), arguments.seed)
+    chosen = [each for each in FAULTS if not arguments.fault or each.name in arguments.fault]
     with Client(server.grpc_url) as art:
         art.wait_ready(model="generate")
     async with AsyncClient(server.grpc_url, timeout=TIMEOUT, max_in_flight=IN_FLIGHT) as art:
@@ -261,7 +266,7 @@ async def soak(server: TritonServer, models: Path, arguments: argparse.Namespace
         state = Soak(Served(server, models), arguments.seconds, arguments.interval)
         await asyncio.gather(
             traffic.run(art, rate, arguments.seconds),
-            state.break_things(FAULTS, arguments.seed),
+            state.break_things(chosen, arguments.seed),
             state.watch(),
         )
     tally = traffic.tally
@@ -288,6 +293,12 @@ def main() -> int:
     parser.add_argument("--interval", type=float, default=60, help="seconds between two faults")
     parser.add_argument("--share", type=float, default=0.8, help="of the capacity")
     parser.add_argument("--capacity-seconds", type=float, default=20)
+    parser.add_argument(
+        "--fault",
+        action="append",
+        choices=[each.name for each in FAULTS],
+        help="only this one; several times for several (default: all)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("out/chaos.json"))
     arguments = parser.parse_args()

@@ -91,3 +91,11 @@ def test_growth_is_told(name):
     (told,) = growth(growing)
     assert told.startswith(f"{name} grew from")
     assert growth(growing[:3]) == ["3 samples are too few to tell whether anything grew"]
+
+
+def test_a_soak_of_faults_that_all_end_triton_goes_on_to_its_end():
+    fault = chaos_faults.Fault([].append, ends_triton=True)
+    state = chaos.Soak(chaos_faults.Served(None, Path()), seconds=0.1, interval=0.02)
+    asyncio.run(state.break_things([fault]))
+    assert not state.failed
+    assert state.steady

@@ -216,10 +216,10 @@ class Soak:
                 )
                 turn = list(faults)
                 grow = {each for each in faults if each.grows_once}
+                if not faults:
+                    self.steady = True
+                    return
             turn = turn or chosen.sample(faults, len(faults))
-            if not turn:
-                self.steady = True
-                continue
             fault = turn.pop()
             self.steady = False
             print(f"after {now:.0f} s: {fault.name}", file=sys.stderr)
@@ -254,7 +254,7 @@ def verdict(tally: Tally, soak: Soak) -> list[str]:
 
 async def soak(server: TritonServer, models: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     traffic = Traffic(kinds(), arguments.seed)
-    chosen = [each for each in FAULTS if not arguments.fault or each.name in arguments.fault]
+    faults = [each for each in FAULTS if not arguments.fault or each.name in arguments.fault]
     with Client(server.grpc_url) as art:
         art.wait_ready(model="generate")
     async with AsyncClient(server.grpc_url, timeout=TIMEOUT, max_in_flight=IN_FLIGHT) as art:
@@ -266,7 +266,7 @@ async def soak(server: TritonServer, models: Path, arguments: argparse.Namespace
         state = Soak(Served(server, models), arguments.seconds, arguments.interval)
         await asyncio.gather(
             traffic.run(art, rate, arguments.seconds),
-            state.break_things(chosen, arguments.seed),
+            state.break_things(faults, arguments.seed),
             state.watch(),
         )
     tally = traffic.tally

@@ -12,6 +12,7 @@ import pytest
 
 import atelier_serving
 from atelier_serving import CrashError, StartError, TritonServer
+from atelier_serving.launch import Launch
 from atelier_serving.log import is_noise
 from fakes.waiting import HANG_SECONDS, until
 
@@ -302,8 +303,6 @@ def test_triton_is_started_again_after_a_crash_by_chance(start, infer, tmp_path,
 
 
 def test_a_stop_between_two_starts_is_not_lost(tmp_path, write_model, monkeypatch):
-    from atelier_serving.launch import Launch
-
     write_model(tmp_path, "broken", "import no_such_module\n")
     server = TritonServer(tmp_path)
     starts = []

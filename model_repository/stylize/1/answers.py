@@ -76,7 +76,10 @@ class Answers:
             )
             return self._failure(f"{self._model} failed: {error!r}", codes.INTERNAL)
         self._metrics.served(time.perf_counter() - start)
-        return self._utils.InferenceResponse(tensors)
+        # What nobody asked for, Triton 2.51 takes out of a response while it sends it, without the
+        # interpreter's lock: objects of other threads break, and the process crashes.
+        asked_for = request.requested_output_names()
+        return self._utils.InferenceResponse([each for each in tensors if each.name() in asked_for])
 
     def _failure(self, message: str, code: int) -> Any:
         return self._utils.InferenceResponse(error=self._utils.TritonError(message, code))

@@ -13,6 +13,13 @@ from atelier_onnxruntime.cores import Cores
 from atelier_onnxruntime.parameters import Config, boolean_parameter, integer_parameter
 from atelier_onnxruntime.quota import core_quota
 
+LARGE_BYTES = 4 * 2**20
+"""The memory that inputs larger than this needed is given back with the next run of smaller ones.
+
+Not at once: to take it again, a run needs an eighth of its time, and large ones often follow each
+other.
+"""
+
 
 class Instance:
     """Runs a model with as many threads as the cores have room for.
@@ -37,8 +44,9 @@ class Instance:
             ConfigError: As in `session.open_instance`.
         """
         options = session.session_options(config)
+        has_arena = kind != "GPU" and boolean_parameter(config, "enable_mem_arena", True)
         share = None if kind == "GPU" else share_of_cores(config)
-        if share is not None and boolean_parameter(config, "enable_mem_arena", True):
+        if share is not None and has_arena:
             # One arena for both sessions, which never run at once: half the memory of two.
             cpu = onnxruntime.OrtMemoryInfo(
                 "Cpu",
@@ -54,6 +62,8 @@ class Instance:
             options.intra_op_num_threads = share
             self._beside_others = session.open_instance(*instance, options)
         self._options = session.run_options(config)
+        self._shrinking = session.run_options(config, shrinks=has_arena)
+        self._was_large = False
         self._cores = cores
         self.signature = session.signature(self._alone)
 
@@ -67,9 +77,12 @@ class Instance:
         Returns:
             The outputs in the order of `names`.
         """
+        large = sum(array.nbytes for array in feed.values()) > LARGE_BYTES
+        options = self._shrinking if self._was_large and not large else self._options
+        self._was_large = large
         with self._cores.taken() as alone:
             chosen = self._alone if alone else self._beside_others
-            outputs: list[Array] = chosen.run(names, feed, self._options)
+            outputs: list[Array] = chosen.run(names, feed, options)
         return outputs
 
 

@@ -76,10 +76,15 @@ def session_options(config: Config) -> onnxruntime.SessionOptions:
     return options
 
 
-def run_options(config: Config) -> onnxruntime.RunOptions:
-    """Returns the options of every run of the session."""
+def run_options(config: Config, *, shrinks: bool = False) -> onnxruntime.RunOptions:
+    """Returns the options of the session's runs.
+
+    Args:
+        config: The configuration, which may say that every run shrinks an arena.
+        shrinks: Whether these give back what the CPU's arena holds, if it does not say so.
+    """
     options = onnxruntime.RunOptions()
-    shrinkage = string_parameter(config, _ARENA_SHRINKAGE)
+    shrinkage = string_parameter(config, _ARENA_SHRINKAGE) or ("cpu:0" if shrinks else None)
     if shrinkage is not None:
         options.add_run_config_entry(_ARENA_SHRINKAGE, shrinkage)
     return options

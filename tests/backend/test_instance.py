@@ -1,6 +1,8 @@
-"""How many threads a run of an instance has, told from the session that it takes."""
+"""How many threads a run of an instance has, told from the session that it takes, and memory."""
 
 import os
+import resource
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,3 +133,17 @@ def test_sessions_without_an_arena(version):
         instances(2, enable_mem_arena="false"), version, "CPU", 0, Cores(version / "model.onnx")
     )
     np.testing.assert_array_equal(running.run(["y"], {"x": X})[0], [[0, 2]])
+
+
+@pytest.mark.parametrize("counts", [(1,), (2,)])
+def test_memory_for_large_inputs_is_given_back_with_a_smaller_one(version, counts):
+    running = Instance(instances(*counts), version, "CPU", 0, Cores(version / "model.onnx"))
+    large = np.ones((2**23, 2), np.float32)
+
+    def held_after(x: np.ndarray) -> int:
+        running.run(["y"], {"x": x})
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    held_after(X)
+    kept = held_after(large)
+    assert kept - held_after(X) > large.nbytes // 2

@@ -118,8 +118,10 @@ class Tally:
 class Traffic:
     """Calls of all kinds, whose answers are compared with those before any fault."""
 
-    def __init__(self, kinds: Sequence[Kind], seed: int = 0) -> None:
+    def __init__(self, kinds: Sequence[Kind], folder: Path, seed: int = 0) -> None:
+        """Keeps the kinds, and the folder for images that are wrong."""
         self._kinds = kinds
+        self._folder = folder
         self._random = random.Random(seed)
         self._expected: dict[str, Any] = {}
         self.tally = Tally()
@@ -140,9 +142,14 @@ class Traffic:
             self.tally.lost.append(f"{kind.name}: {type(error).__name__}: {error}")
             return
         seconds = time.monotonic() - start
-        if wrong := await asyncio.to_thread(difference, answer, self._expected[kind.name]):
+        expected = self._expected[kind.name]
+        if wrong := await asyncio.to_thread(difference, answer, expected):
             self.tally.wrong.append(f"{kind.name}: {wrong}")
             print(f"wrong: {kind.name}: {wrong}", file=sys.stderr)
+            if isinstance(answer, Image.Image):
+                number = len(self.tally.wrong)
+                answer.save(self._folder / f"wrong-{number}.png")
+                expected.save(self._folder / f"wrong-{number}-expected.png")
         self.tally.served[kind.name] += 1
         self.tally.seconds.append(seconds)
 
@@ -197,30 +204,27 @@ class Soak:
     async def break_things(self, faults: Sequence[Fault], seed: int = 0) -> None:
         """Has a fault happen after each interval; those that end Triton only in the first half.
 
-        The second half begins with those after which a server holds more, once, so that the rest of
-        it does not grow by them.
+        The second half begins with those after which a server holds more, as often as it takes
+        until it does not grow by them.
         """
         chosen = random.Random(seed)
         start = time.monotonic()
         turn: list[Fault] = []
-        grow: set[Fault] = set()
+        settling: list[Fault] = []
         halfway = False
         while (now := time.monotonic() - start) + self.interval < self.seconds:
             await asyncio.sleep(self.interval)
             now += self.interval
             if now > self.seconds / 2 and not halfway:
                 halfway = True
-                faults = sorted(
-                    (each for each in faults if not each.ends_triton),
-                    key=lambda each: each.grows_once,
-                )
-                turn = list(faults)
-                grow = {each for each in faults if each.grows_once}
+                faults = [each for each in faults if not each.ends_triton]
+                settling = [each for each in faults for _ in range(each.settles_after)]
+                turn = []
                 if not faults:
                     self.steady = True
                     return
             turn = turn or chosen.sample(faults, len(faults))
-            fault = turn.pop()
+            fault = (settling or turn).pop()
             self.steady = False
             print(f"after {now:.0f} s: {fault.name}", file=sys.stderr)
             try:
@@ -228,8 +232,7 @@ class Soak:
             except Exception as error:
                 self.failed.append(f"{fault.name}: {error!r}")
             self.done[fault.name] += 1
-            grow.discard(fault)
-            self.steady = halfway and not grow
+            self.steady = halfway and not settling
 
     async def watch(self) -> None:
         """Samples what the processes hold while they are steady."""
@@ -253,7 +256,7 @@ def verdict(tally: Tally, soak: Soak) -> list[str]:
 
 
 async def soak(server: TritonServer, models: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    traffic = Traffic(kinds(), arguments.seed)
+    traffic = Traffic(kinds(), arguments.output.parent, arguments.seed)
     faults = [each for each in FAULTS if not arguments.fault or each.name in arguments.fault]
     with Client(server.grpc_url) as art:
         art.wait_ready(model="generate")
@@ -302,13 +305,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("out/chaos.json"))
     arguments = parser.parse_args()
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         models = shutil.copytree(REPOSITORY, Path(folder) / "models", symlinks=True)
         log = lambda line: print(line, file=sys.stderr)  # noqa: E731
         with TritonServer(models, log=log) as server:
             report = asyncio.run(soak(server, models, arguments))
     text = json.dumps(report, indent=2)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(text + "\n")
     print(text)
     return 1 if report["broken promises"] else 0

@@ -47,14 +47,15 @@ class Fault:
     Attributes:
         happen: Has it happen, and returns when it is over; raises where what must follow does not.
         ends_triton: Whether Triton is started again.
-        grows_once: Whether a server holds more after the first one, and keeps it: the memory for
-            the largest pictures, and the sockets that the process of a model inherits when it
-            starts later than they do.
+        settles_after: How many times it has to happen until a server holds no more by it: each
+            process of a model keeps the shared memory of the largest pictures at once that it ever
+            had, as chance gives them out; and the sockets that it inherits where it starts later
+            than they do.
     """
 
     happen: Callable[[Served], None]
     ends_triton: bool = False
-    grows_once: bool = False
+    settles_after: int = 0
 
     @property
     def name(self) -> str:
@@ -204,10 +205,10 @@ FAULTS = (
     Fault(kill_of_triton, ends_triton=True),
     Fault(stop_of_a_stub, ends_triton=True),
     Fault(stop_of_triton),
-    Fault(reload_of_a_new_version, grows_once=True),
+    Fault(reload_of_a_new_version, settles_after=1),
     Fault(clients_that_vanish),
     Fault(garbage),
     Fault(connections_that_break_off),
     Fault(flood),
-    Fault(pictures_of_many_pixels, grows_once=True),
+    Fault(pictures_of_many_pixels, settles_after=4),
 )

@@ -42,12 +42,12 @@ def server(tmp_path, monkeypatch):
         yield chaos_faults.Served(running, tmp_path)
 
 
-def test_nothing_is_lost_or_wrong(server):
+def test_nothing_is_lost_or_wrong(server, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (67, 45, 3), np.uint8)
     kinds = [chaos.Kind(name, 1, ask(pixels, name)) for name in IN_TWO_STYLES]
 
     async def run():
-        traffic = chaos.Traffic(kinds)
+        traffic = chaos.Traffic(kinds, tmp_path)
         over = asyncio.Event()
         async with AsyncClient(server.server.grpc_url, timeout=chaos.TIMEOUT) as art:
             await traffic.learn(art)
@@ -95,12 +95,30 @@ def test_growth_is_told(name):
     assert growth(growing[:3]) == ["3 samples are too few to tell whether anything grew"]
 
 
-def test_faults_that_end_triton_happen_in_the_first_half_only(monkeypatch):
-    clock = SimpleNamespace(monotonic=itertools.count(0, 30).__next__)
-    monkeypatch.setattr(chaos, "time", clock)
-    fault = chaos_faults.Fault([].append, ends_triton=True)
+@pytest.fixture
+def clock(monkeypatch):
+    """Half a minute from one look at it to the next."""
+    monkeypatch.setattr(chaos, "time", SimpleNamespace(monotonic=itertools.count(0, 30).__next__))
+
+
+def soaked(fault):
+    """A soak of 100 s with a fault at 30, 60 and 90 s."""
     state = chaos.Soak(chaos_faults.Served(None, Path()), seconds=100, interval=0)
     asyncio.run(state.break_things([fault]))
-    assert state.done == {fault.name: 1}
     assert not state.failed
+    return state
+
+
+def test_faults_that_end_triton_happen_in_the_first_half_only(clock):
+    fault = chaos_faults.Fault([].append, ends_triton=True)
+    state = soaked(fault)
+    assert state.done == {fault.name: 1}
     assert state.steady
+
+
+@pytest.mark.parametrize(("times", "steady"), [(2, True), (3, False)])
+def test_a_server_is_steady_once_it_holds_no_more_by_any_fault(clock, times, steady):
+    fault = chaos_faults.Fault([].append, settles_after=times)
+    state = soaked(fault)
+    assert state.done == {fault.name: 3}
+    assert state.steady == steady

@@ -48,7 +48,7 @@ def fields(message):
             field.number,
             field.type,
             field.has_presence,
-            field.is_packed,
+            field.GetOptions().packed,
             field.message_type.full_name if field.message_type else "",
             field.containing_oneof.name if field.containing_oneof else "",
         )

@@ -18,7 +18,6 @@ from fakes.waiting import HANG_SECONDS, until
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "model_repository"
-WORKERS = 3
 WAITING = 9
 """How many requests of each kind may wait."""
 GATED = """
@@ -33,6 +32,7 @@ FOLDER = Path(__file__).parent
 class TritonPythonModel:
     def execute(self, requests):
         (request,) = requests
+        (FOLDER / "begun").touch()
         while not (FOLDER / "open").exists():
             time.sleep(0.005)
         with (FOLDER / "order").open("a") as order:
@@ -50,6 +50,10 @@ class Gated:
         self.server = server
         self.folder = folder
 
+    def has_begun(self) -> bool:
+        """Whether the network has been called."""
+        return (self.folder / "begun").exists()
+
     def open(self) -> None:
         """Lets the network paint."""
         (self.folder / "open").touch()
@@ -63,7 +67,8 @@ class Gated:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
     path = tmp_path_factory.mktemp("gated")
     write_style(path, IN_TWO_STYLES)
-    write_stylize(path, IN_TWO_STYLES)
+    # Several would call the network in any order.
+    write_stylize(path, IN_TWO_STYLES, workers=1)
     stylize = path / "stylize" / "config.pbtxt"
     text = stylize.read_text()
     assert text.count('"128"') == 1
@@ -83,7 +88,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gated]:
 @pytest.fixture
 def gated(served: Gated) -> Iterator[Gated]:
     """The server with an empty queue, and a network that is held until the test opens it."""
-    for name in ("open", "order"):
+    for name in ("begun", "open", "order"):
         (served.folder / name).unlink(missing_ok=True)
     yield served
     served.open()
@@ -115,29 +120,30 @@ def send(gated, encoded):
 
 
 def test_work_that_may_wait_comes_last_and_has_room_of_its_own(gated, waiting, send):
-    bulk = [send(f"bulk-{i}", bulk=True) for i in range(WORKERS + WAITING)]
-    until(lambda: waiting(gated.server) >= WORKERS + WAITING - 1)
+    bulk = [send("bulk-0", bulk=True)]
+    until(gated.has_begun)
+    bulk += [send(f"bulk-{i}", bulk=True) for i in range(1, 1 + WAITING)]
+    until(lambda: waiting(gated.server) >= WAITING)
     refused = send("one-too-many", bulk=True).exception(HANG_SECONDS)
     assert refused.status() == "StatusCode.UNAVAILABLE"
     assert refused.message() == "Exceeds maximum queue size: 9 requests of 684 bytes wait"
     people = [send(f"person-{i}") for i in range(3)]
-    until(lambda: waiting(gated.server) >= WORKERS + WAITING + 2)
+    until(lambda: waiting(gated.server) >= WAITING + 3)
     gated.open()
     for answer in bulk + people:
         answer.result()
     kinds = [name.partition("-")[0] for name in gated.order()]
-    assert kinds == WORKERS * ["bulk"] + 3 * ["person"] + WAITING * ["bulk"]
+    assert kinds == ["bulk"] + 3 * ["person"] + WAITING * ["bulk"]
 
 
 def test_what_has_waited_for_too_long_is_not_painted(gated, waiting, send):
-    held = [send(f"held-{i}") for i in range(WORKERS)]
-    until(lambda: waiting(gated.server) >= WORKERS - 1)
+    held = send("held")
+    until(gated.has_begun)
     late = send("late", queue_microseconds=1)
     # Refused at once where the time that a request takes is known, by a worker where it is not.
-    until(lambda: late.done() or waiting(gated.server) >= WORKERS)
+    until(lambda: late.done() or waiting(gated.server))
     gated.open()
-    for answer in held:
-        answer.result()
+    held.result()
     assert late.exception().status() == "StatusCode.UNAVAILABLE"
     assert late.exception().message().startswith("Request timeout expired: it ")
     assert "late" not in gated.order()

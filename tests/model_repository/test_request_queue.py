@@ -46,7 +46,7 @@ def took(queue, seconds):
     queue.done(queue.get(), seconds)
 
 
-def test_requests_are_served_in_their_order_and_bulk_work_last(queue):
+def test_requests_are_served_in_their_order_and_bulk_work_last(queue, clock):
     put(queue, "b1", "b2", bulk=True)
     put(queue, "p1", "p2")
     assert len(queue) == 4
@@ -54,27 +54,38 @@ def test_requests_are_served_in_their_order_and_bulk_work_last(queue):
     b1 = queue.get()
     assert b1.item == "b1"
     queue.done(b1)
+    clock.now += request_queue.BULK_SECONDS
     put(queue, "p3")
     assert names(queue, 2) == ["p3", "b2"]
 
 
-def test_beside_people_a_third_of_the_workers_take_bulk_work(clock, monkeypatch):
+@pytest.fixture
+def six(clock, monkeypatch):
+    """A queue of six workers, a person's request in work, and bulk work that waits."""
+    monkeypatch.setattr(request_queue, "BULK_SECONDS", 0.02)
     monkeypatch.setattr(request_queue, "PEOPLE_SECONDS", 0.05)
     queue = RequestQueue(workers=6, max_requests=4, max_bytes=1000, clock=clock)
-    put(queue, "p1")
+    put(queue, "person")
     put(queue, *"abcd", bulk=True)
-    p1, a, b = (queue.get() for _ in range(3))
-    assert clock.now == 100
+    queue.person = queue.get()
+    return queue
+
+
+def test_beside_people_bulk_work_begins_while_less_than_a_third_is_at_work(six, clock):
+    assert names(six, 1) == ["a"]
     clock.step = 0.01
-    assert queue.get().item == "c"
-    assert clock.now > 100.05
+    b = six.get()
+    assert clock.now > 100 + request_queue.BULK_SECONDS
     clock.step = 0
-    put(queue, "p2")
-    queue.done(p1)
-    assert names(queue, 1) == ["p2"]
-    queue.done(a)
-    queue.done(b)
-    assert names(queue, 1) == ["d"]
+    six.done(six.person)
+    six.done(b)
+    assert names(six, 1) == ["c"]
+
+
+def test_beside_people_no_more_than_a_third_are_at_bulk_work(six, clock):
+    clock.step = 0.01
+    assert names(six, 3) == ["a", "b", "c"]
+    assert clock.now > 100 + request_queue.PEOPLE_SECONDS
 
 
 def test_all_workers_take_bulk_work_once_the_people_have_gone(monkeypatch):
@@ -136,11 +147,21 @@ def test_bulk_work_delays_nobody_in_this_reckoning_either(queue, clock):
     names(queue, WORKERS)
     put(queue, *"abc", bulk=True)
     put(queue, "person", seconds=2.3)
-    with pytest.raises(TooLateError, match=r"it would take 6 s"):
-        put(queue, "d", seconds=2, bulk=True)
     clock.now += request_queue.PEOPLE_SECONDS
     with pytest.raises(TooLateError, match=r"it would take 3.5 s"):
         put(queue, "d", seconds=2, bulk=True)
+
+
+def test_bulk_work_beside_people_is_reckoned_from_how_often_it_begins(six, clock):
+    six.done(six.person, 1.0)
+    for _ in range(2):
+        clock.now += 2
+        six.done(six.get())
+    put(six, "person")
+    # The first began after two seconds, the second after two more; two wait.
+    with pytest.raises(TooLateError, match=r"it would take 7 s"):
+        put(six, "e", seconds=7, bulk=True)
+    put(six, "e", seconds=11, bulk=True)
 
 
 def test_whoever_finds_a_free_worker_is_let_in_whatever_the_mean_says(queue):

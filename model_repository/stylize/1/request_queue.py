@@ -19,12 +19,12 @@ OF_THE_NEWEST = 0.1
 """The share of the last request in the mean time that one takes."""
 SAFETY = 1.5
 """A request is accepted if this many times the time that it is expected to take is left."""
-
-
 PEOPLE_SECONDS = 5.0
-"""For so long after a request that is not bulk, only a third of the workers take bulk work: what is
-begun is finished, and shares the cores with whatever comes.
+"""For so long after a request that is not bulk, bulk work begins only while less than a third of
+the workers are at work at all: what is begun is finished, and shares the cores with whatever comes.
 """
+BULK_SECONDS = 0.25
+"""After so long without, one begins all the same, so that bulk work never stands still."""
 
 
 class QueueFullError(Exception):
@@ -90,6 +90,8 @@ class RequestQueue(Generic[T]):
         self._bulk_in_work = 0
         self._people_until = -math.inf
         self._mean_seconds = 0.0
+        self._bulk_began = -math.inf
+        self._mean_bulk_interval = 0.0
         self._closed = False
 
     def put(self, item: T, size: int, seconds: float, *, bulk: bool) -> None:
@@ -123,16 +125,18 @@ class RequestQueue(Generic[T]):
     def get(self) -> Waiting[T] | None:
         """Waits for the next request, which is in work until `done`; None once the queue closes."""
         with self._changed:
-            while not self._people.waiting and not self._takes_bulk(self._clock()):
+            while not self._people.waiting and not (
+                self._bulk.waiting and self._takes_bulk(self._clock())
+            ):
                 if self._closed and not self._bulk.waiting:
                     return None
-                held_back = self._bulk.waiting and not self._closed
-                self._changed.wait(self._people_until - self._clock() if held_back else None)
+                self._changed.wait(self._seconds_held_back(self._clock()))
             level = self._people if self._people.waiting else self._bulk
             waiting = level.waiting.popleft()
             level.bytes -= waiting.size
             self._in_work += 1
-            self._bulk_in_work += waiting.bulk
+            if waiting.bulk:
+                self._begin_bulk(waiting, self._clock())
             if len(self):
                 self._changed.notify()
             return waiting
@@ -151,8 +155,7 @@ class RequestQueue(Generic[T]):
             self._in_work -= 1
             self._bulk_in_work -= waiting.bulk
             if seconds is not None:
-                share = OF_THE_NEWEST if self._mean_seconds else 1.0
-                self._mean_seconds += (seconds - self._mean_seconds) * share
+                self._mean_seconds = _mean(self._mean_seconds, seconds)
 
     def __len__(self) -> int:
         with self._changed:
@@ -166,17 +169,37 @@ class RequestQueue(Generic[T]):
 
     def _needed(self, bulk: bool, now: float) -> float:
         ahead = len(self._people.waiting) + (len(self._bulk.waiting) if bulk else 0)
-        workers = self._bulk_workers(now) if bulk else self._workers
-        is_one_free = self._in_work < self._workers and (not bulk or self._bulk_in_work < workers)
         # Whoever finds a free worker is always let in, so that a mean that a few slow ones have
         # raised comes down again.
-        if is_one_free and not ahead:
+        if not ahead and (self._takes_bulk(now) if bulk else self._in_work < self._workers):
             return 0.0
-        return self._mean_seconds * ((ahead + 1) / workers + 1)
+        if bulk and self._holds_back(now):
+            return self._mean_bulk_interval * (len(self._bulk.waiting) + 1) + self._mean_seconds
+        return self._mean_seconds * ((ahead + 1) / self._workers + 1)
+
+    def _holds_back(self, now: float) -> bool:
+        return now < self._people_until and not self._closed
 
     def _takes_bulk(self, now: float) -> bool:
-        return bool(self._bulk.waiting) and self._bulk_in_work < self._bulk_workers(now)
+        """Whether bulk work may begin."""
+        if not self._holds_back(now):
+            return self._in_work < self._workers
+        is_due = now >= self._bulk_began + BULK_SECONDS
+        return (self._bulk_in_work if is_due else self._in_work) < max(1, self._workers // 3)
 
-    def _bulk_workers(self, now: float) -> int:
-        held_back = now < self._people_until and not self._closed
-        return max(1, self._workers // 3) if held_back else self._workers
+    def _seconds_held_back(self, now: float) -> float | None:
+        """How long until bulk work may begin that may not now; None if none waits."""
+        if not self._bulk.waiting:
+            return None
+        due = self._bulk_began + BULK_SECONDS
+        return (due if now < due < self._people_until else self._people_until) - now
+
+    def _begin_bulk(self, waiting: Waiting[T], now: float) -> None:
+        self._bulk_in_work += 1
+        interval = now - max(self._bulk_began, waiting.since)
+        self._mean_bulk_interval = _mean(self._mean_bulk_interval, interval)
+        self._bulk_began = now
+
+
+def _mean(mean: float, newest: float) -> float:
+    return mean + (newest - mean) * (OF_THE_NEWEST if mean else 1.0)

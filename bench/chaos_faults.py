@@ -99,20 +99,19 @@ def kill_of_triton(served: Served) -> None:
 
 
 def stop_of_a_stub(served: Served) -> None:
-    """Stops a process of a model. After a while, Triton takes it for dead, and ends it."""
-    _stop(_some_stub(served))
+    """Stops a process of a model. The supervisor ends it, and starts Triton again."""
+    triton = served.server.pid
+    os.kill(_some_stub(served), signal.SIGSTOP)
+    _wait_restarted(served, triton)
 
 
 def stop_of_triton(served: Served) -> None:
-    _stop(served.server.pid)
-
-
-def _stop(process: int) -> None:
-    os.kill(process, signal.SIGSTOP)
+    triton = served.server.pid
+    os.kill(triton, signal.SIGSTOP)
     try:
         time.sleep(STOPPED_SECONDS)
     finally:
-        os.kill(process, signal.SIGCONT)
+        os.kill(triton, signal.SIGCONT)
 
 
 def reload_of_a_new_version(served: Served) -> None:

@@ -5,8 +5,9 @@ the launcher is gone, however the launcher died. A death signal on Triton itself
 fires when the *thread* that started it ends, it does not reach the stubs of the Python backend, and
 it removes no shared memory.
 
-A Triton that dies is started again, and so is one of whose models a process has died. What was
-under way fails as with any broken connection, and nobody listens until every model is ready again.
+A Triton that dies is started again, and so is one of whose models a process has died or is stopped.
+What was under way fails as with any broken connection, and nobody listens until every model is
+ready again.
 
 It runs isolated from the user's environment and uses the standard library alone, so that nothing
 that is installed can hinder it, and so that it starts in some 30 ms.

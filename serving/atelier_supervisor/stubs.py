@@ -34,9 +34,12 @@ class Stubs:
         self._run_times: dict[int, int] | None = None
 
     def lost(self) -> str | None:
-        """Looks at all of them, and tells of one that died and that Triton does not miss.
+        """Looks at all of them, and tells of one that Triton has to end for.
 
-        It had ended by the look before. What Triton itself ends, it takes notice of at once.
+        That is one that died and that Triton does not miss: it had ended by the look before, for
+        what Triton itself ends, it takes notice of at once. And one that is stopped (SIGSTOP): soon
+        Triton takes it for dead, and gives the memory of its requests to others. If it went on, it
+        would read and write there still, and one caller be sent what is mixed with another's.
 
         Returns:
             Such as "the process of model instance style_0_1 was ended by SIGKILL", or None.
@@ -49,6 +52,8 @@ class Stubs:
                     ended[pid] = status
                 # Of a process that has ended, the command line is gone.
                 instances[pid] = self._instances.get(pid, "") or _instance(pid)
+                if state == "T":
+                    return f"the process of model instance {instances[pid]} was stopped"
         lost = self._ended & ended.keys()
         self._instances, self._ended = instances, set(ended)
         for pid in lost:

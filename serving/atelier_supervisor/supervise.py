@@ -2,7 +2,7 @@
 
 Signals: SIGTERM lets accepted requests finish, SIGQUIT stops at once. A launcher that is gone is as
 good as a SIGTERM. With SIGUSR1 the launcher says that it has found the server ready: a Triton that
-dies from then on, or that loses the process of a model, is started again.
+dies from then on, or one of whose models a process dies or is stopped, is started again.
 """
 
 import contextlib
@@ -117,7 +117,7 @@ class Supervision:
                 self.phase = Phase.SERVING
                 say("restarted: every model is ready again")
             if self.phase is Phase.SERVING:
-                self._end_if_a_stub_died()
+                self._end_if_a_stub_is_lost()
             if self.phase is Phase.DRAINING:
                 self._end_if_drained()
             if self.phase is Phase.ENDING:
@@ -161,7 +161,7 @@ class Supervision:
             self.phase = Phase.DRAINING
             self._drain.begin()
 
-    def _end_if_a_stub_died(self) -> None:
+    def _end_if_a_stub_is_lost(self) -> None:
         if trouble := self._stubs.lost():
             self.trouble = trouble
             self._kill_at = 0.0  # with a dead stub, Triton 2.51 never ends by itself

@@ -34,8 +34,7 @@ EACH_ONCE = [
 
 
 @pytest.fixture
-def server(tmp_path, monkeypatch):
-    monkeypatch.setattr(chaos_faults, "STOPPED_SECONDS", 0.1)
+def server(tmp_path):
     write_style(tmp_path, {**IN_TWO_STYLES, "udnie": (1, 0)})
     write_stylize(tmp_path, [*IN_TWO_STYLES, "udnie"])
     with TritonServer(tmp_path, options=["--disable-auto-complete-config"]) as running:

@@ -50,19 +50,29 @@ def test_a_triton_that_dies_is_started_again(start, send, infer, number, told):
     server.stop()
 
 
-def test_a_process_of_a_model_that_dies_is_noticed(start, infer, processes):
+@pytest.mark.parametrize(
+    ("number", "end"),
+    [
+        (signal.SIGKILL, "was ended by SIGKILL, perhaps for want of memory"),
+        (signal.SIGSTOP, "was stopped"),
+    ],
+    ids=["SIGKILL", "SIGSTOP"],
+)
+def test_a_process_of_a_model_that_dies_or_is_stopped_is_noticed(
+    start, infer, processes, number, end
+):
     lines = []
     server = start(log=lines.append, http_port=0)
     (*_, stub) = [
         pid for pid, name in processes(server.pid, 1).items() if name == "triton_python_b"
     ]
-    os.kill(stub, signal.SIGKILL)
+    os.kill(stub, number)
     until(lambda: not is_ready(server))
     until(lambda: is_ready(server))
     assert infer(server.grpc_url) == 0
     (told,) = [line for line in lines if line.startswith("restarting")]
     assert told.startswith("restarting: the process of model instance waiter_0_")
-    assert "was ended by SIGKILL, perhaps for want of memory" in told
+    assert end in told
     server.stop()
 
 

@@ -86,6 +86,13 @@ def test_one_whose_end_was_noticed_is_not_told(stubs, run):
     assert stubs.lost() is None
 
 
+def test_one_that_is_stopped_is_told(stubs, run):
+    child = run(IN_SLEEP)
+    child.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+    assert stubs.lost() == "the process of model instance style_0_1 was stopped"
+
+
 def test_other_children_are_not_told(stubs, run):
     child = run(IN_SLEEP, program="python3")
     assert stubs.lost() is None

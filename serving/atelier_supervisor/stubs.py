@@ -37,9 +37,9 @@ class Stubs:
         """Looks at all of them, and tells of one that Triton has to end for.
 
         That is one that died and that Triton does not miss: it had ended by the look before, for
-        what Triton itself ends, it takes notice of at once. And one that is stopped (SIGSTOP): soon
-        Triton takes it for dead, and gives the memory of its requests to others. If it went on, it
-        would read and write there still, and one caller be sent what is mixed with another's.
+        what Triton itself ends, it takes notice of at once. And one that is stopped (SIGSTOP): once
+        one had gone on, Triton crashed, and a caller was sent an image that was mixed with what
+        another had asked for (docs/faults.md).
 
         Returns:
             Such as "the process of model instance style_0_1 was ended by SIGKILL", or None.

@@ -164,7 +164,7 @@ class Supervision:
     def _end_if_a_stub_is_lost(self) -> None:
         if trouble := self._stubs.lost():
             self.trouble = trouble
-            self._kill_at = 0.0  # with a dead stub, Triton 2.51 never ends by itself
+            self._kill_at = 0.0  # with a lost stub, Triton 2.51 never ends by itself
 
     def _end_if_drained(self) -> None:
         if self._drain.is_over() or time.monotonic() >= self._terminate_at:
